@@ -1,0 +1,11 @@
+/* api/all.h: the resources of this folder by name. */
+#ifndef API_ALL_H
+#define API_ALL_H
+
+#include "route/resource.h"
+
+extern const struct resource auth, users, roles, sessions, api_keys, signing_keys;
+extern const struct resource startups, agents, tasks;
+extern const struct resource mode;
+
+#endif

@@ -1,0 +1,14 @@
+/* crypto/hash.h: SHA-256 (FIPS 180-4), HMAC (RFC 2104), HKDF (RFC 5869). Constant memory, any thread. */
+#ifndef CRYPTO_HASH_H
+#define CRYPTO_HASH_H
+
+#include "base/str.h"
+
+#define SHA256_SIZE 32
+
+void sha256(struct str data, uint8_t out[SHA256_SIZE]);
+void hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_SIZE]);
+/* A key of 32 bytes for one named purpose, derived from a secret: HKDF-SHA-256 with `purpose` as info and no salt. */
+void derive_key(struct str secret, const char *purpose, uint8_t out[SHA256_SIZE]);
+
+#endif

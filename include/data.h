@@ -1,0 +1,29 @@
+/* data.h: the folder DATA_DIR: what lies in it, and that only one server uses it. Not for workers.
+ * What is wrong is said here, in one line on standard error; the caller only ends.
+ */
+#ifndef DATA_H
+#define DATA_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/un.h>
+
+/* Makes the folder, with mode 0700, if it is not there. */
+bool data_folder(void);
+/* Takes the lock, for this process and those that it forks. ERR_IN_USE, unsaid, while another server or command has it. */
+enum err data_lock(void) CHECKED;
+/* Process id of who has the lock, 0 if unknown. */
+long data_holder(void);
+
+/* JWT_SECRET, or the secret of the folder, made at first use; under the lock. Static; p is NULL when there is none to be had. */
+struct str data_secret(void);
+
+/* Path of the embedded store. False when DATABASE_URL names a store that this program does not know. */
+bool data_store(char out[PATH_MAX]);
+/* Address of the control socket. False when it is too long for one. */
+bool data_control(struct sockaddr_un *out);
+
+#endif

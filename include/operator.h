@@ -1,0 +1,13 @@
+/* operator.h: the commands that ask the server for something. Each prints what came of it and returns the exit status. */
+#ifndef OPERATOR_H
+#define OPERATOR_H
+
+/* The password comes from standard input. */
+int operator_user_add(const char *email, const char *role);
+/* Likewise; every session of the user ends. */
+int operator_user_reset(const char *email);
+int operator_user_list(void);
+int operator_keys_list(void);
+int operator_keys_rotate(void);
+
+#endif

@@ -1,0 +1,151 @@
+/* store/store.h: how everything above asks the database. The engine behind it (SQLite here; others plug in) is chosen at start.
+ * Statements are declared in sql/queries and generated into gen/stmt.h: one typed function each, ask_NAME for reads and
+ * add_NAME for changes. All asks follow net/wait.h; parameters and results are borrowed until the wait is woken / rows_fini.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/epoch.h"
+#include "base/str.h"
+#include "base/uuid.h"
+#include "net/wait.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum value_type {
+    VALUE_UUID, /* 16 bytes */
+    VALUE_TEXT, /* UTF-8, no U+0000, sorts by code point */
+    VALUE_JSON, /* compact JSON text */
+    VALUE_BYTES,
+    VALUE_INT,  /* 64 bits */
+    VALUE_TIME, /* wall microseconds */
+    VALUE_BOOL,
+    VALUE_REAL,
+};
+
+/* One parameter or one column. `text` serves TEXT, JSON and BYTES; `i` serves INT, TIME and BOOL. */
+struct value {
+    enum value_type type;
+    bool null;
+    union {
+        struct uuid uuid;
+        struct str text;
+        int64_t i;
+        double real;
+    };
+};
+
+/* A typed name: a parameter of a statement or a column of its result. */
+struct slot {
+    const char *name;
+    enum value_type type;
+    bool null; /* may be null */
+};
+
+/* `-- bumps: resource :id` names a parameter; `-- bumps: resource returned id` a column of each row that the change returned. */
+struct bump {
+    enum epoch_kind kind;
+    int param; /* index of the parameter (or of the returned column) whose bytes are the id; -1: the kind has no id */
+    bool returned;
+};
+
+#define STMT_PARAMS_MAX 24
+#define STMT_BUMPS_MAX 4
+
+/* One statement, generated and constant. */
+struct stmt {
+    const char *name;
+    const char *sqlite; /* its text with ?1, ?2... */
+    const struct slot *params;
+    const struct slot *columns; /* of its result; NULL when none */
+    int nparams, ncolumns;
+    bool change; /* may only be part of a change */
+    int rows;    /* rows that must come or be changed: 1, or -1 for any number */
+    enum err
+        otherwise; /* what the ask fails with when `rows` is not met; for a change the transaction is undone */
+    struct bump bumps[STMT_BUMPS_MAX]; /* applied after the commit, before the wake */
+    int nbumps;
+    int index; /* place in stmts[] */
+};
+
+/* ---- results ---- */
+
+/* Rows of one ask. Zeroed is empty. A row's bytes are contiguous and position-independent, so one row can be copied out
+ * (rows_bytes) and attached again (rows_attach) anywhere. */
+struct rows {
+    enum err err; /* OK, what the statement declares, ERR_EXISTS (unique), ERR_IN_USE (foreign key),
+                                  ERR_UNAVAILABLE, ERR_OVERLOADED, ERR_COMMIT_UNKNOWN */
+    const struct stmt *stmt;
+    int64_t changed;   /* rows changed, for a change: the sum over its statements */
+    int count;         /* rows here */
+    const char *bytes; /* all rows */
+    size_t size;
+    const char *row;    /* the current one, NULL before the first rows_next */
+    struct block *held; /* memory to give back */
+};
+
+/* Moves to the next row (the first, at first); false behind the last. */
+bool rows_next(struct rows *r);
+/* Column i of the current row; text points into the rows. */
+struct value rows_value(const struct rows *r, int column);
+struct str rows_text(const struct rows *r, int column);  /* "" for null */
+int64_t rows_int(const struct rows *r, int column);      /* 0 for null */
+struct uuid rows_uuid(const struct rows *r, int column); /* nil for null */
+bool rows_null(const struct rows *r, int column);
+/* The bytes of the current row; good until rows_fini. */
+struct str rows_bytes(const struct rows *r);
+/* Makes `out` a result of exactly that one row, current at once; borrows the bytes. stmt names the columns. */
+void rows_attach(struct rows *out, const struct stmt *stmt, struct str bytes);
+/* Gives the memory back and zeroes it; needed exactly when an ask filled it; harmless otherwise. */
+void rows_fini(struct rows *r);
+
+/* ---- changes: one transaction ---- */
+
+#define CHANGE_MAX 16
+
+/* Statements that become one transaction, all or none. Zeroed is empty; memory is the arena's. */
+struct change {
+    struct arena *arena;
+    int n;
+    int answer; /* index of the statement whose rows are wanted, -1 none */
+    struct {
+        const struct stmt *stmt;
+        const struct value *params;
+    } at[CHANGE_MAX];
+};
+
+void change_init(struct change *c, struct arena *a);
+/* Adds a statement; params are copied (their text is borrowed). The first one with columns is the answer. */
+void change_add(struct change *c, const struct stmt *stmt, const struct value *params);
+
+/* ---- the store of a worker ---- */
+
+struct store;
+
+/* Opens the embedded store at `path` for this process. shared: the part carved with store_shared_size, NULL outside of a server. */
+size_t store_shared_size(void);
+void store_shared_init(void *part);
+enum err store_open(struct store **out, const char *path, void *shared) CHECKED;
+/* Completes what is queued, then closes. */
+void store_close(struct store *s);
+/* Name for people: "SQLite 3.40.1 at ./data/gatehouse.db (WAL, synchronous=FULL)". */
+const char *store_says(const struct store *s);
+
+/* Asks a read: the statement with its params (borrowed until woken). */
+void store_ask(struct store *s, const struct stmt *stmt, const struct value *params,
+               struct rows *out, struct wait *w);
+/* Commits a change; out gets the answer's rows and the error. After OK every bump of every statement has been applied. */
+void store_commit(struct store *s, const struct change *c, struct rows *out, struct wait *w);
+/* A cheap read that proves the store answers; out->err says. */
+void store_ping(struct store *s, struct rows *out, struct wait *w);
+
+/* ---- migrations ---- */
+
+/* Brings the database at `path` to the newest schema, one numbered migration a transaction. says is called once per step.
+ * ERR_INVALID: the database's schema is newer than this program knows. Blocking: master's child and command line only. */
+enum err store_migrate(const char *path, void (*says)(const char *line)) CHECKED;
+/* Schema numbers: in the database (0: none) and in this program. */
+enum err store_schema(const char *path, int *database, int *program) CHECKED;
+
+#endif

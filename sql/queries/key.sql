@@ -1,0 +1,20 @@
+-- name: key_list() many (id uuid, sealed bytes, from_at time, until_at time?)
+select id, sealed, from_at, until_at from signing_keys order by from_at, id;
+
+-- name: key_add(id uuid, sealed bytes, from_at time, now time) change 1
+-- bumps: keys
+insert into signing_keys (id, sealed, from_at, created_at) values (:id, :sealed, :from_at, :now);
+
+-- The first key: only when there is none, so that workers that start together agree on one.
+-- name: key_add_first(id uuid, sealed bytes, from_at time, now time) change any
+-- bumps: keys
+insert into signing_keys (id, sealed, from_at, created_at)
+select :id, :sealed, :from_at, :now where not exists (select 1 from signing_keys);
+
+-- name: key_retire(before_id uuid, until_at time) change any
+-- bumps: keys
+update signing_keys set until_at = :until_at where id <> :before_id and until_at is null;
+
+-- name: key_purge(before time) change any
+-- bumps: keys
+delete from signing_keys where until_at is not null and until_at < :before;

@@ -1,0 +1,88 @@
+-- columns: task
+--   id uuid, owner_id uuid, agent_id uuid, kind text?, input json?, priority int, run_at time, max_attempts int, status text, attempt int, result json?, error text?, metadata json, version int, created_at time, updated_at time
+
+-- name: task_get(id uuid) one task
+select {task} from tasks where id = :id;
+
+-- name: task_list(viewer uuid, agent_id uuid?, kind text?, status text?, after_key any?, after_id uuid?, skip int, limit int) many task
+-- sort: created_at time, updated_at time, priority int
+select {task} from tasks
+where owner_id = :viewer and (:agent_id is null or agent_id = :agent_id) and (:kind is null or kind = :kind)
+    and (:status is null or status = :status) and {after}
+order by {order} limit :limit offset :skip;
+
+-- name: task_add(id uuid, owner_id uuid, agent_id uuid, kind text?, input json?, priority int, run_at time, max_attempts int, metadata json, now time) change 1
+-- bumps: resource :id
+insert into tasks (id, owner_id, agent_id, kind, input, priority, run_at, max_attempts, status, attempt, metadata,
+    version, created_at, updated_at)
+values (:id, :owner_id, :agent_id, :kind, :input, :priority, :run_at, :max_attempts, 'pending', 0, :metadata, 1, :now, :now);
+
+-- What a worker has in hand is not rewritten under it: only pending tasks change.
+-- name: task_set(id uuid, version int, kind text?, input json?, priority int, run_at time, max_attempts int, metadata json, now time) change 1 else STALE
+-- bumps: resource :id
+update tasks set kind = :kind, input = :input, priority = :priority, run_at = :run_at, max_attempts = :max_attempts,
+    metadata = :metadata, version = version + 1, updated_at = :now
+where id = :id and version = :version and status = 'pending';
+
+-- name: task_del(id uuid, version int) change 1 else STALE
+-- bumps: resource :id
+delete from tasks where id = :id and version = :version and status <> 'in_progress';
+
+-- Whether a claim would find something: asked first, so that an idle worker's claims write nothing.
+-- name: task_ready(viewer uuid, agent_id uuid?, now time) one (ready bool)
+select exists (
+    select 1 from tasks
+    where owner_id = :viewer and status = 'pending' and run_at <= :now and (:agent_id is null or agent_id = :agent_id)) as ready;
+
+-- One claim takes a batch under one lease.
+-- name: task_claim(viewer uuid, agent_id uuid?, lease uuid, lease_until time, limit int, now time) change any task
+-- bumps: resource returned id
+-- sqlite:
+update tasks set status = 'in_progress', attempt = attempt + 1, lease = :lease, lease_until = :lease_until,
+    version = version + 1, updated_at = :now
+where id in (
+    select id from tasks
+    where owner_id = :viewer and status = 'pending' and run_at <= :now and (:agent_id is null or agent_id = :agent_id)
+    order by priority desc, run_at, id limit :limit)
+returning {task};
+-- postgres:
+update tasks set status = 'in_progress', attempt = attempt + 1, lease = :lease, lease_until = :lease_until,
+    version = version + 1, updated_at = :now
+where id in (
+    select id from tasks
+    where owner_id = :viewer and status = 'pending' and run_at <= :now and (:agent_id is null or agent_id = :agent_id)
+    order by priority desc, run_at, id limit :limit for update skip locked)
+returning {task};
+
+-- name: task_heartbeat(id uuid, lease uuid, lease_until time, now time) change 1 else LEASE_LOST
+update tasks set lease_until = :lease_until
+where id = :id and status = 'in_progress' and lease = :lease and lease_until > :now;
+
+-- name: task_complete(id uuid, lease uuid, result json?, now time) change 1 else LEASE_LOST
+-- bumps: resource :id
+update tasks set status = 'completed', result = :result, error = null, lease = null, lease_until = null,
+    version = version + 1, updated_at = :now
+where id = :id and status = 'in_progress' and lease = :lease and lease_until > :now;
+
+-- A failed attempt: back to pending at retry_at while attempts are left, else failed.
+-- name: task_fail(id uuid, lease uuid, error text?, retry_at time, now time) change 1 task else LEASE_LOST
+-- bumps: resource :id
+update tasks set status = case when attempt < max_attempts then 'pending' else 'failed' end,
+    run_at = case when attempt < max_attempts then :retry_at else run_at end,
+    error = :error, lease = null, lease_until = null, version = version + 1, updated_at = :now
+where id = :id and status = 'in_progress' and lease = :lease and lease_until > :now
+returning {task};
+
+-- name: task_cancel(id uuid, now time) change 1 else CONFLICT
+-- bumps: resource :id
+update tasks set status = 'cancelled', lease = null, lease_until = null, version = version + 1, updated_at = :now
+where id = :id and status in ('pending', 'in_progress');
+
+-- Leases that ran out: the same rule as a failed attempt.
+-- name: task_expire(retry_at time, limit int, now time) change any (id uuid, status text)
+-- bumps: resource returned id
+update tasks set status = case when attempt < max_attempts then 'pending' else 'failed' end,
+    run_at = case when attempt < max_attempts then :retry_at else run_at end,
+    error = 'the lease ran out', lease = null, lease_until = null, version = version + 1, updated_at = :now
+where id in (select id from tasks where status = 'in_progress' and lease_until <= :now order by lease_until limit :limit)
+returning id, status;

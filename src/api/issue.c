@@ -1,0 +1,89 @@
+#include "issue.h"
+
+#include "base/config.h"
+#include "base/json.h"
+#include "base/random.h"
+#include "crypto/hash.h"
+#include "gate/keyring.h"
+#include "http/reply.h"
+
+struct str refresh_new(struct arena *a)
+{
+    uint8_t secret[32];
+    char *text = arena_alloc(a, REFRESH_TEXT);
+    if (!text)
+        return STR_NONE;
+    memcpy(text, REFRESH_PREFIX, sizeof(REFRESH_PREFIX) - 1);
+    random_bytes(secret, sizeof(secret));
+    base64_encode(secret, sizeof(secret), text + sizeof(REFRESH_PREFIX) - 1);
+    explicit_bzero(secret, sizeof(secret));
+    return (struct str){ text, REFRESH_TEXT };
+}
+
+bool refresh_sane(struct str token)
+{
+    uint8_t secret[BASE64_LEN(32)];
+    struct str prefix = STR(REFRESH_PREFIX);
+    if (token.n != REFRESH_TEXT || !str_starts(token, prefix))
+        return false;
+    bool sane = base64_decode((struct str){ token.p + prefix.n, token.n - prefix.n }, secret) == 32;
+    explicit_bzero(secret, sizeof(secret));
+    return sane;
+}
+
+struct str refresh_hash(struct arena *a, struct str token)
+{
+    uint8_t *hash = arena_alloc(a, SHA256_SIZE);
+    if (!hash)
+        return STR_NONE;
+    sha256(token, hash);
+    return (struct str){ (const char *)hash, SHA256_SIZE };
+}
+
+/* ---- the access token ---- */
+
+enum verdict issue_keys(struct req *r)
+{
+    if (!keyring_stale(r->keyring))
+        return NEXT;
+    keyring_load(r->keyring, &r->err, &r->wait);
+    return WAIT;
+}
+
+/* They may be stale once more by now. A new key only signs once every worker had the time to read it, so these will do. */
+enum verdict issue_keys_here(struct req *r)
+{
+    if (r->err != OK)
+        return req_deny_for(r, ERR_UNAVAILABLE, "the signing keys cannot be read");
+    return NEXT;
+}
+
+static enum err sign(struct req *r, const struct subject *s, int64_t life, struct str *token)
+{
+    int64_t iat = r->now - r->now % SECOND;
+    struct claims claims = { .sub = s->user, .sid = s->session, .jti = uuid_new(r->now), .role = s->role,
+                             .ver = s->token_version, .iat = iat, .exp = iat + life };
+    return jwt_sign(&r->arena, keyring_keys(r->keyring), &claims, r->now, token);
+}
+
+enum verdict issue_reply(struct req *r, const struct subject *s, struct str refresh)
+{
+    int64_t life = config.jwt_expire_minutes * MINUTE;
+    struct str access;
+    enum err err = sign(r, s, life, &access);
+    if (err != OK)
+        return req_deny_for(r, err, "no access token can be signed");
+
+    struct text t = text_new(&r->arena, 192 + access.n + refresh.n);
+    text_lit(&t, "{\"access_token\":");
+    json_put_text(&t, access);
+    text_lit(&t, ",\"token_type\":\"Bearer\",\"expires_in\":");
+    text_int(&t, life / SECOND);
+    text_lit(&t, ",\"refresh_token\":");
+    json_put_text(&t, refresh);
+    text_char(&t, '}');
+    if (t.failed)
+        return req_deny(r, ERR_NO_MEMORY);
+    reply_json(r, 200, text_str(&t));
+    return NEXT;
+}

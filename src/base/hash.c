@@ -1,0 +1,80 @@
+#include "base/hash.h"
+
+#include <string.h>
+
+struct sip {
+    uint64_t v0, v1, v2, v3;
+};
+
+static uint64_t key[2];
+
+void hash_seed(const uint8_t bytes[16])
+{
+    memcpy(key, bytes, sizeof(key));
+}
+
+static inline uint64_t rotate(uint64_t x, int bits)
+{
+    return x << bits | x >> (64 - bits);
+}
+
+static inline void sip_round(struct sip *s)
+{
+    s->v0 += s->v1;
+    s->v1 = rotate(s->v1, 13) ^ s->v0;
+    s->v0 = rotate(s->v0, 32);
+    s->v2 += s->v3;
+    s->v3 = rotate(s->v3, 16) ^ s->v2;
+    s->v0 += s->v3;
+    s->v3 = rotate(s->v3, 21) ^ s->v0;
+    s->v2 += s->v1;
+    s->v1 = rotate(s->v1, 17) ^ s->v2;
+    s->v2 = rotate(s->v2, 32);
+}
+
+static inline struct sip sip_begin(void)
+{
+    return (struct sip){ key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
+                         key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u };
+}
+
+static inline void sip_word(struct sip *s, uint64_t word)
+{
+    s->v3 ^= word;
+    sip_round(s);
+    s->v0 ^= word;
+}
+
+/* `before` counts the bytes that were absorbed already. */
+static inline uint64_t sip_end(struct sip *s, const void *bytes, size_t n, size_t before)
+{
+    const uint8_t *p = bytes;
+    uint64_t last = (uint64_t)(n + before) << 56, word;
+
+    for (; n >= 8; p += 8, n -= 8) {
+        memcpy(&word, p, 8);
+        sip_word(s, word);
+    }
+    for (size_t i = 0; i < n; i++)
+        last |= (uint64_t)p[i] << (8 * i);
+    sip_word(s, last);
+
+    s->v2 ^= 0xff;
+    sip_round(s);
+    sip_round(s);
+    sip_round(s);
+    return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+}
+
+uint64_t hash_bytes(const void *p, size_t n)
+{
+    struct sip s = sip_begin();
+    return sip_end(&s, p, n, 0);
+}
+
+uint64_t hash_kind(uint32_t kind, const void *p, size_t n)
+{
+    struct sip s = sip_begin();
+    sip_word(&s, kind);
+    return sip_end(&s, p, n, 8);
+}

@@ -1,0 +1,123 @@
+#include "base/uuid.h"
+
+#include "base/random.h"
+#include "fork.h"
+
+#define RANDOM_LOW 62 /* bits behind the variant */
+#define LOW_MASK (((uint64_t)1 << RANDOM_LOW) - 1)
+
+#define HEX_ROW(h)                                                                                 \
+    h "0" h "1" h "2" h "3" h "4" h "5" h "6" h "7" h "8" h "9" h "a" h "b" h "c" h "d" h "e" h "f"
+
+static const char pairs[] = {
+    HEX_ROW("0") HEX_ROW("1") HEX_ROW("2") HEX_ROW("3") HEX_ROW("4") HEX_ROW("5") HEX_ROW("6") HEX_ROW("7")
+    HEX_ROW("8") HEX_ROW("9") HEX_ROW("a") HEX_ROW("b") HEX_ROW("c") HEX_ROW("d") HEX_ROW("e") HEX_ROW("f")
+};
+
+/* Where each byte's two digits stand in the canonical form. */
+static const uint8_t places[16] = { 0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34 };
+
+/* The last one that this thread made: a process makes its ids on the loop. */
+static _Thread_local struct {
+    int64_t ms;
+    uint64_t high, low; /* 12 and 62 bits */
+    bool used;
+    unsigned forks;
+} last;
+
+static void store_big(uint8_t *out, uint64_t value, int bytes)
+{
+    while (bytes > 0) {
+        out[--bytes] = (uint8_t)value;
+        value >>= 8;
+    }
+}
+
+static void draw_new(int64_t ms)
+{
+    uint64_t random[2];
+    random_bytes(random, sizeof(random));
+    last.ms = ms;
+    last.high = random[0] & 0xfff;
+    last.low = random[1] & LOW_MASK;
+    last.used = true;
+    last.forks = fork_count();
+}
+
+/* RFC 9562 section 6.2, method 2: within a millisecond (or when the clock steps back) the random part grows
+ * by a random step. Two ids are so as hard to guess from each other as 32 bits are. */
+static void draw_next(void)
+{
+    uint32_t step;
+    random_bytes(&step, sizeof(step));
+    last.low += (uint64_t)step + 1;
+    last.high += last.low >> RANDOM_LOW;
+    last.low &= LOW_MASK;
+    last.ms += (int64_t)(last.high >> 12);
+    last.high &= 0xfff;
+}
+
+struct uuid uuid_new(int64_t wall)
+{
+    int64_t ms = wall / 1000;
+    if (!last.used || ms > last.ms || last.forks != fork_count())
+        draw_new(ms);
+    else
+        draw_next();
+
+    struct uuid id;
+    store_big(id.b, (uint64_t)last.ms, 6);
+    store_big(id.b + 6, 0x7000 | last.high, 2);
+    store_big(id.b + 8, (uint64_t)2 << RANDOM_LOW | last.low, 8);
+    return id;
+}
+
+void uuid_format(const struct uuid *id, char out[UUID_TEXT])
+{
+    for (int i = 0; i < 16; i++)
+        memcpy(out + places[i], pairs + 2 * id->b[i], 2);
+    out[8] = out[13] = out[18] = out[23] = '-';
+}
+
+static int digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool uuid_parse(struct str text, struct uuid *out)
+{
+    if (text.n != UUID_TEXT)
+        return false;
+    if (text.p[8] != '-' || text.p[13] != '-' || text.p[18] != '-' || text.p[23] != '-')
+        return false;
+
+    struct uuid id;
+    for (int i = 0; i < 16; i++) {
+        int high = digit_of(text.p[places[i]]), low = digit_of(text.p[places[i] + 1]);
+        if ((high | low) < 0)
+            return false;
+        id.b[i] = (uint8_t)(high << 4 | low);
+    }
+    *out = id;
+    return true;
+}
+
+bool uuid_acceptable(const struct uuid *id)
+{
+    int version = id->b[6] >> 4;
+    if ((version != 4 && version != 7) || id->b[8] >> 6 != 2)
+        return false;
+
+    uint8_t times[16] = { 0 };
+    for (int i = 0; i < 16; i++) {
+        times[id->b[i] >> 4]++;
+        times[id->b[i] & 15]++;
+    }
+    for (int digit = 0; digit < 16; digit++)
+        if (times[digit] >= 16)
+            return false;
+    return true;
+}

@@ -1,0 +1,88 @@
+/* cache/entries.h: the table of windows in the segment: whose an entry is, found and taken over without a lock.
+ * Rows of 8 entries; a key may stand in two of them. The last row holds the entries that newcomers share when those are
+ * full, one for each length. What an entry counts is window.c's.
+ *
+ * An entry's owner and the time until which its counts live are one word. Whoever counts first makes that time late enough,
+ * whoever takes an entry over changes the owner, and only one of the two can win. Two workers that do not find a key may
+ * make two entries for it: both are summed, and the second falls into disuse.
+ */
+#ifndef CACHE_ENTRIES_H
+#define CACHE_ENTRIES_H
+
+#include "cache/window.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define WAYS 8
+#define RING 64
+#define CANDIDATES (2 * WAYS)
+#define NOWHERE UINT32_MAX
+
+/* What every spend reads; small, so that it stays near the processor. */
+struct row {
+    _Atomic uint64_t owner[WAYS];   /* 36 bits of the key, then the time; 0: free */
+    _Atomic uint64_t summary[WAYS]; /* see window.c */
+    _Atomic uint64_t born[WAYS];    /* the last bucket in which the owner may have spent in a shared entry */
+};
+
+struct windows {
+    uint32_t rows;           /* besides the shared one, whose index this is */
+    _Atomic int64_t crowded; /* shared entries may hold counts until then */
+    uint64_t unused[6];      /* what follows begins a line of the processor's cache */
+    struct row row[];        /* then each entry's ring of RING buckets */
+};
+
+/* The two rows of a key. */
+struct home {
+    uint32_t row[2];
+};
+struct home entry_home(const struct windows *ws, uint64_t key);
+
+/* The candidates of a key, 0 to CANDIDATES - 1. */
+static inline uint32_t entry_candidate(struct home home, int i)
+{
+    return home.row[i / WAYS] * WAYS + (uint32_t)i % WAYS;
+}
+
+/* The entries that newcomers share, 0 to WAYS - 1. */
+static inline uint32_t entry_shared(const struct windows *ws, int i)
+{
+    return ws->rows * WAYS + (uint32_t)i;
+}
+
+static inline _Atomic uint64_t *entry_ring(struct windows *ws, uint32_t entry)
+{
+    return (_Atomic uint64_t *)(void *)&ws->row[ws->rows + 1] + (size_t)entry * RING;
+}
+
+#define OWNER_TIME_BITS 28
+
+/* Whether the entry is the key's. Keys are odd, so that a free one is nobody's. */
+static inline bool entry_owned(const struct windows *ws, uint32_t entry, uint64_t key)
+{
+    uint64_t owner = atomic_load(&ws->row[entry / WAYS].owner[entry % WAYS]);
+    return owner >> OWNER_TIME_BITS == key << OWNER_TIME_BITS >> OWNER_TIME_BITS;
+}
+
+/* Which entries of a row are the key's: one bit for each. Written out, as this is what a spend mostly does. */
+static inline uint32_t row_owned(const struct row *row, uint64_t key)
+{
+#define OWNED(way) (uint32_t)(atomic_load(&row->owner[way]) >> OWNER_TIME_BITS == owned) << way
+    uint64_t owned = key << OWNER_TIME_BITS >> OWNER_TIME_BITS;
+    return OWNED(0) | OWNED(1) | OWNED(2) | OWNED(3) | OWNED(4) | OWNED(5) | OWNED(6) | OWNED(7);
+#undef OWNED
+}
+
+/* The same of a key's candidates; usually it is one. */
+static inline uint32_t entries_owned(const struct windows *ws, struct home home, uint64_t key)
+{
+    return row_owned(&ws->row[home.row[0]], key) | row_owned(&ws->row[home.row[1]], key) << WAYS;
+}
+
+/* Finds the key's entry, or takes over one whose counts have all left (then *made is set), and makes it live until `until`.
+ * NOWHERE: its rows are full. The second is for the entries that newcomers share. */
+uint32_t entry_hold(struct windows *ws, struct home home, uint64_t key, int64_t until, int64_t now, bool *made);
+uint32_t entry_hold_shared(struct windows *ws, uint64_t key, int64_t until, int64_t now);
+
+#endif

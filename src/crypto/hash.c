@@ -1,0 +1,77 @@
+#include "crypto/hash.h"
+
+#include <mbedtls/sha256.h>
+
+#define BLOCK 64 /* bytes that SHA-256 takes at a time */
+
+/* mbedtls fails here only without a working hash; nothing that is hashed can cause it. */
+static void feed(mbedtls_sha256_context *c, const void *p, size_t n)
+{
+    must(mbedtls_sha256_update(c, p, n) == 0);
+}
+
+static void begin(mbedtls_sha256_context *c)
+{
+    mbedtls_sha256_init(c);
+    must(mbedtls_sha256_starts(c, 0) == 0);
+}
+
+static void end(mbedtls_sha256_context *c, uint8_t out[SHA256_SIZE])
+{
+    must(mbedtls_sha256_finish(c, out) == 0);
+    mbedtls_sha256_free(c);
+}
+
+void sha256(struct str data, uint8_t out[SHA256_SIZE])
+{
+    mbedtls_sha256_context c;
+    begin(&c);
+    feed(&c, data.p, data.n);
+    end(&c, out);
+}
+
+/* Begins a hash with the key's block, each byte of it turned by `pad`. */
+static void begin_keyed(mbedtls_sha256_context *c, const uint8_t key[BLOCK], uint8_t pad)
+{
+    uint8_t padded[BLOCK];
+    for (int i = 0; i < BLOCK; i++)
+        padded[i] = key[i] ^ pad;
+    begin(c);
+    feed(c, padded, BLOCK);
+    explicit_bzero(padded, sizeof(padded));
+}
+
+/* Of `data` with `more` behind it. On the stack: mbedtls_md_hmac allocates. */
+static void hmac_of_two(struct str key, struct str data, struct str more, uint8_t out[SHA256_SIZE])
+{
+    mbedtls_sha256_context c;
+    uint8_t block[BLOCK] = { 0 };
+    if (key.n > BLOCK)
+        sha256(key, block);
+    else if (key.n)
+        memcpy(block, key.p, key.n);
+
+    begin_keyed(&c, block, 0x36);
+    feed(&c, data.p, data.n);
+    feed(&c, more.p, more.n);
+    end(&c, out);
+
+    begin_keyed(&c, block, 0x5c);
+    feed(&c, out, SHA256_SIZE);
+    end(&c, out);
+    explicit_bzero(block, sizeof(block));
+}
+
+void hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_SIZE])
+{
+    hmac_of_two(key, data, STR_NONE, out);
+}
+
+/* RFC 5869: extract with the empty salt, then the first block of expand. */
+void derive_key(struct str secret, const char *purpose, uint8_t out[SHA256_SIZE])
+{
+    uint8_t extracted[SHA256_SIZE];
+    hmac_sha256(STR_NONE, secret, extracted);
+    hmac_of_two((struct str){ (char *)extracted, SHA256_SIZE }, str_of(purpose), STR("\x01"), out);
+    explicit_bzero(extracted, sizeof(extracted));
+}

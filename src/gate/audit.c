@@ -1,0 +1,60 @@
+/* gate/audit.c: gate 8: every change carries its own audit row, in its own transaction: if one cannot be written, neither is.
+ * The row says who did what to which row, when and from where; of the content only the names of the fields.
+ */
+#include "gate/facts.h"
+
+#include "base/config.h"
+#include "base/json.h"
+#include "gen/stmt.h"
+#include "route/input.h"
+
+static const char *kind_name(enum principal_kind kind)
+{
+    static const char *const names[] = { "anonymous", "user", "api_key", "operator" };
+    return names[kind];
+}
+
+/* {"fields":["name","status"]}: which fields the request named. */
+static struct str detail_of(struct req *r)
+{
+    struct text t = text_new(&r->arena, 128);
+    bool first = true;
+    text_lit(&t, "{\"fields\":[");
+    for (int i = 0; r->input && i < r->input->n; i++) {
+        if (!r->input->given[i])
+            continue;
+        if (!first)
+            text_char(&t, ',');
+        json_put_text(&t, str_of(r->input->fields[i].name));
+        first = false;
+    }
+    text_lit(&t, "]}");
+    return t.failed ? STR_NONE : text_str(&t);
+}
+
+static const struct uuid *or_null(const struct uuid *id)
+{
+    return uuid_nil(id) ? NULL : id;
+}
+
+enum verdict gate_audit(struct req *r)
+{
+    if (r->change.n == 0 && !r->audit_noun)
+        return NEXT;
+    if (!r->action->audit)
+        return req_deny_for(r, ERR_INTERNAL, "a change without an audit noun");
+
+    char *address = arena_alloc(&r->arena, INET6_ADDRSTRLEN);
+    struct str detail = detail_of(r);
+    if (!address || !detail.p)
+        return req_deny(r, ERR_NO_MEMORY);
+    network_format(&r->address, address);
+
+    struct uuid id = uuid_new(r->now);
+    const struct uuid *target = uuid_nil(&r->audit_target) ? &r->target_ids.id : &r->audit_target;
+    add_audit_add(&r->change, &id, r->now, str_of(kind_name(r->who->kind)),
+                  or_null(&r->who->user_id), or_null(&r->who->session_id),
+                  str_of(r->audit_noun ? r->audit_noun : r->action->audit), or_null(target), r->id,
+                  r->local ? STR("local") : str_of(address), detail);
+    return r->arena.failed ? req_deny(r, ERR_NO_MEMORY) : NEXT;
+}

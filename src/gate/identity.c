@@ -1,0 +1,351 @@
+/* gate/identity.c: who asks: a session by its access token, an API key, nobody, or the operator on this machine.
+ * The principal is facts: from memory while none of its epochs has moved, else from the store. If it cannot be had the request
+ * cannot be judged (503, never 401). Whether the session or key is still alive is for gate context to say.
+ */
+#include "gate/facts.h"
+
+#include "cache/cache.h"
+#include "gate/apikey.h"
+#include "gate/keyring.h"
+#include "gate/permits.h"
+#include "gen/stmt.h"
+#include "usage.h"
+
+/* A principal as it is remembered; of a key with what its secret must hash to. */
+struct known {
+    struct principal who;
+    uint8_t hash[SHA256_SIZE];
+};
+
+/* The stage's state, in the arena: r->who points to its first member. */
+struct caller {
+    struct known known;
+    stage_fn *then;       /* goes on when the wait is woken */
+    struct str token;
+    struct claims claims; /* of an access token */
+    struct str public, secret; /* of a key */
+    bool owner_known;     /* known.who.user_id is the key's owner, who never changes */
+    char name[1 + sizeof(struct uuid)]; /* in the cache */
+    size_t name_n;
+};
+
+static struct caller *caller_of(struct req *r)
+{
+    return (struct caller *)(void *)r->who;
+}
+
+static struct str name_of(const struct caller *c)
+{
+    return (struct str){ c->name, c->name_n };
+}
+
+/* The name in the cache: a letter for the kind, and what identifies it. */
+static void set_name(struct caller *c, char kind, const void *id, size_t n)
+{
+    must(n < sizeof(c->name));
+    c->name[0] = kind;
+    memcpy(c->name + 1, id, n);
+    c->name_n = 1 + n;
+}
+
+/* ---- what both kinds share ---- */
+
+/* Looks into the cache; NEXT: c->known is filled. WAIT: it goes on with `again` or, when it is ours to load, with `loaded`. */
+static enum verdict remember(struct req *r, stage_fn *again, stage_fn *ask)
+{
+    struct caller *c = caller_of(r);
+    struct str value;
+    switch (cache_get(r->cache, CACHE_SESSION, name_of(c), &r->arena, &value, &r->wait)) {
+    case CACHE_HIT:
+        if (value.n != sizeof(c->known))
+            return req_deny(r, ERR_NO_MEMORY);
+        memcpy(&c->known, value.p, sizeof(c->known));
+        return NEXT;
+    case CACHE_WAIT:
+        c->then = again;
+        return WAIT;
+    default:
+        r->filling.type = CACHE_SESSION;
+        r->filling.key = name_of(c);
+        return ask(r);
+    }
+}
+
+/* The load is over: others go on with what it found, or look for themselves. */
+static void fill(struct req *r)
+{
+    struct caller *c = caller_of(r);
+    r->filling.key = STR_NONE;
+    cache_fill(r->cache, CACHE_SESSION, name_of(c), &r->carried[0],
+               (struct str){ (const char *)&c->known, sizeof(c->known) });
+}
+
+static void drop(struct req *r)
+{
+    r->filling.key = STR_NONE;
+    cache_drop(r->cache, CACHE_SESSION, name_of(caller_of(r)));
+    rows_fini(&r->found);
+}
+
+static enum verdict cannot_tell(struct req *r)
+{
+    return req_deny_for(r, ERR_UNAVAILABLE, "the principal cannot be read");
+}
+
+static void set_role(struct principal *who, struct str role)
+{
+    size_t n = role.n < sizeof(who->role) ? role.n : sizeof(who->role) - 1;
+    memset(who->role, 0, sizeof(who->role));
+    memcpy(who->role, role.p, n);
+}
+
+/* ---- a session, by its access token ---- */
+
+static stage_fn token_read, token_keys_here, session_look, session_ask, session_here;
+
+/* The keys may have moved again while they were read. */
+static enum verdict token_read(struct req *r)
+{
+    struct caller *c = caller_of(r);
+    if (keyring_stale(r->keyring)) {
+        c->then = token_keys_here;
+        keyring_load(r->keyring, &r->err, &r->wait);
+        return WAIT;
+    }
+    enum err err = keyring_verify(r->keyring, &r->arena, c->token, r->now, &c->claims);
+    if (err != OK)
+        return req_deny(r, err);
+    set_name(c, 's', c->claims.sid.b, sizeof(c->claims.sid.b));
+    return session_look(r);
+}
+
+static enum verdict token_keys_here(struct req *r)
+{
+    if (r->err != OK)
+        return req_deny_for(r, ERR_UNAVAILABLE, "the signing keys cannot be read");
+    return token_read(r);
+}
+
+/* A token is void when its user's version has moved on, and nothing but the session's own user may use it. */
+static enum verdict session_judge(struct req *r)
+{
+    const struct caller *c = caller_of(r);
+    const struct principal *who = &c->known.who;
+    if (!uuid_eq(&who->user_id, &c->claims.sub))
+        return req_deny_for(r, ERR_SESSION_ENDED, "the session is another user's");
+    if (who->token_version != c->claims.ver)
+        return req_deny_for(r, ERR_SESSION_ENDED, "the token is older than the user's role, status or password");
+    return NEXT;
+}
+
+/* The epochs are read before the entry is: what moves in between makes it stale for later, never fresh. */
+static enum verdict session_look(struct req *r)
+{
+    const struct claims *claims = &caller_of(r)->claims;
+    struct epochs *under = &r->carried[0];
+    *under = (struct epochs){ 0 };
+    epochs_add(under, EPOCH_USER, claims->sub.b, sizeof(claims->sub.b));
+    epochs_add(under, EPOCH_SESSION, claims->sid.b, sizeof(claims->sid.b));
+    epochs_add(under, EPOCH_ROLES, NULL, 0);
+    enum verdict v = remember(r, session_look, session_ask);
+    return v == NEXT ? session_judge(r) : v;
+}
+
+static enum verdict session_ask(struct req *r)
+{
+    struct caller *c = caller_of(r);
+    c->then = session_here;
+    ask_principal_by_session(r->store, &r->arena, &c->claims.sid, &r->found, &r->wait);
+    return WAIT;
+}
+
+static enum err session_take(struct req *r)
+{
+    struct caller *c = caller_of(r);
+    const struct rows *found = &r->found;
+    struct principal *who = &c->known.who;
+    *who = (struct principal){
+        .kind = PRINCIPAL_USER,
+        .user_id = rows_uuid(found, COL_PRINCIPAL_BY_SESSION_USER_ID),
+        .session_id = c->claims.sid,
+        .token_version = rows_int(found, COL_PRINCIPAL_BY_SESSION_TOKEN_VERSION),
+        .expires = rows_int(found, COL_PRINCIPAL_BY_SESSION_EXPIRES_AT),
+        .live = !rows_int(found, COL_PRINCIPAL_BY_SESSION_REVOKED) &&
+                str_eq(rows_text(found, COL_PRINCIPAL_BY_SESSION_STATUS), STR("active")),
+    };
+    set_role(who, rows_text(found, COL_PRINCIPAL_BY_SESSION_ROLE));
+    return permits_read(&r->arena, rows_text(found, COL_PRINCIPAL_BY_SESSION_PERMISSIONS), &who->permits);
+}
+
+static enum verdict session_here(struct req *r)
+{
+    if (r->found.err != OK) {
+        drop(r);
+        return cannot_tell(r);
+    }
+    if (!rows_next(&r->found)) {
+        drop(r);
+        return req_deny_for(r, ERR_SESSION_ENDED, "there is no such session");
+    }
+    if (session_take(r) != OK) {
+        drop(r);
+        return cannot_tell(r);
+    }
+    rows_fini(&r->found);
+    fill(r);
+    return session_judge(r);
+}
+
+/* ---- an API key ---- */
+
+static stage_fn key_look, key_ask, key_here;
+
+static enum verdict key_judge(struct req *r)
+{
+    const struct caller *c = caller_of(r);
+    if (!apikey_matches(c->secret, c->known.hash))
+        return req_deny_for(r, ERR_BAD_TOKEN, "the key's secret does not match");
+    if (c->known.who.live && c->known.who.expires > r->now)
+        usage_note(r->store, &c->known.who.session_id, r->now);
+    return NEXT;
+}
+
+/* The owner's epoch can only be added once the owner is known: until then what was read serves to know that, and is read again. */
+static void add_key_epochs(struct req *r)
+{
+    const struct caller *c = caller_of(r);
+    const struct uuid *owner = &c->known.who.user_id;
+    struct epochs *under = &r->carried[0];
+    *under = (struct epochs){ 0 };
+    epochs_add(under, EPOCH_APIKEY, c->public.p, c->public.n);
+    epochs_add(under, EPOCH_ROLES, NULL, 0);
+    if (c->owner_known)
+        epochs_add(under, EPOCH_USER, owner->b, sizeof(owner->b));
+}
+
+static bool owner_was_known(struct req *r)
+{
+    struct caller *c = caller_of(r);
+    bool was = c->owner_known;
+    c->owner_known = true;
+    return was;
+}
+
+static enum verdict key_look(struct req *r)
+{
+    add_key_epochs(r);
+    enum verdict v = remember(r, key_look, key_ask);
+    if (v != NEXT)
+        return v;
+    return owner_was_known(r) ? key_judge(r) : key_look(r);
+}
+
+static enum verdict key_ask(struct req *r)
+{
+    struct caller *c = caller_of(r);
+    c->then = key_here;
+    ask_principal_by_apikey(r->store, &r->arena, c->public, &r->found, &r->wait);
+    return WAIT;
+}
+
+static enum err key_take(struct req *r)
+{
+    struct caller *c = caller_of(r);
+    const struct rows *found = &r->found;
+    struct principal *who = &c->known.who;
+    struct str hash = rows_text(found, COL_PRINCIPAL_BY_APIKEY_HASH);
+    uint64_t scopes, role;
+
+    *who = (struct principal){
+        .kind = PRINCIPAL_APIKEY,
+        .user_id = rows_uuid(found, COL_PRINCIPAL_BY_APIKEY_USER_ID),
+        .session_id = rows_uuid(found, COL_PRINCIPAL_BY_APIKEY_ID),
+        .token_version = rows_int(found, COL_PRINCIPAL_BY_APIKEY_TOKEN_VERSION),
+        .expires = rows_null(found, COL_PRINCIPAL_BY_APIKEY_EXPIRES_AT)
+                       ? INT64_MAX
+                       : rows_int(found, COL_PRINCIPAL_BY_APIKEY_EXPIRES_AT),
+        .live = str_eq(rows_text(found, COL_PRINCIPAL_BY_APIKEY_STATUS), STR("active")),
+    };
+    if (hash.n != sizeof(c->known.hash))
+        return ERR_INTERNAL;
+    memcpy(c->known.hash, hash.p, hash.n);
+    set_role(who, rows_text(found, COL_PRINCIPAL_BY_APIKEY_ROLE));
+    TRY(permits_read(&r->arena, rows_text(found, COL_PRINCIPAL_BY_APIKEY_SCOPES), &scopes));
+    TRY(permits_read(&r->arena, rows_text(found, COL_PRINCIPAL_BY_APIKEY_PERMISSIONS), &role));
+    who->permits = scopes & role;
+    return OK;
+}
+
+static enum verdict key_here(struct req *r)
+{
+    if (r->found.err != OK) {
+        drop(r);
+        return cannot_tell(r);
+    }
+    if (!rows_next(&r->found)) {
+        drop(r);
+        return req_deny_for(r, ERR_BAD_TOKEN, "there is no such key");
+    }
+    if (key_take(r) != OK) {
+        drop(r);
+        return cannot_tell(r);
+    }
+    rows_fini(&r->found);
+    if (!owner_was_known(r)) {
+        add_key_epochs(r);
+        return key_ask(r);
+    }
+    fill(r);
+    return key_judge(r);
+}
+
+/* ---- the stage ---- */
+
+/* What stands behind "Bearer" (RFC 6750 section 2.1); p is NULL when it is another scheme or nothing. */
+static struct str bearer(struct str authorization)
+{
+    struct str scheme, rest = authorization;
+    if (!str_cut(&rest, ' ', &scheme) || !str_ieq(scheme, STR("Bearer")) || !rest.p)
+        return STR_NONE;
+    rest = str_trim(rest);
+    return rest.n > 0 ? rest : STR_NONE;
+}
+
+static enum verdict operator(struct req *r)
+{
+    *r->who = (struct principal){ .kind = PRINCIPAL_OPERATOR, .permits = PERMIT_ALL, .expires = INT64_MAX,
+                                  .live = true, .role = "operator" };
+    return NEXT;
+}
+
+enum verdict gate_identity(struct req *r)
+{
+    struct caller *c = ARENA_NEW(&r->arena, struct caller);
+    if (!c)
+        return req_deny(r, ERR_NO_MEMORY);
+    r->who = &c->known.who;
+    r->who->expires = INT64_MAX;
+    r->carried[0] = (struct epochs){ 0 };
+
+    if (r->local)
+        return operator(r);
+    if (r->authorization.p && r->api_key.p)
+        return req_deny_for(r, ERR_BAD_HEADER, "both Authorization and X-API-Key");
+    if (!r->authorization.p && !r->api_key.p)
+        return NEXT;
+
+    c->token = r->api_key.p ? r->api_key : bearer(r->authorization);
+    if (!c->token.p)
+        return req_deny_for(r, ERR_BAD_TOKEN, "not a bearer token");
+    if (!r->api_key.p && !str_starts(c->token, STR(APIKEY_PREFIX)))
+        return token_read(r);
+    if (!apikey_split(c->token, &c->public, &c->secret))
+        return req_deny_for(r, ERR_BAD_TOKEN, "not a key");
+    set_name(c, 'k', c->public.p, c->public.n);
+    return key_look(r);
+}
+
+enum verdict gate_identity_known(struct req *r)
+{
+    return caller_of(r)->then(r);
+}

@@ -1,0 +1,110 @@
+#include "token.h"
+
+#include "base/hash.h"
+
+#include <stdlib.h>
+
+#define SETS 4096u
+#define WAYS 4
+#define KEPT_MAX 512 /* bytes of a token that is kept; ours have about 300 */
+#define ROLE_MAX 32
+
+/* Zeroed is empty. */
+struct entry {
+    uint64_t age; /* of the table when it was kept; another one now: void */
+    int64_t iat, exp, ver;
+    struct uuid sub, sid, jti;
+    uint16_t token_n, role_n;
+    char role[ROLE_MAX];
+    char token[KEPT_MAX];
+};
+
+/* The hashes lie together, so that a look costs one line of memory before the entry's own. */
+struct set {
+    uint64_t hash[WAYS];
+    struct entry at[WAYS];
+};
+
+struct tokens {
+    uint64_t age; /* from 1 */
+    struct set sets[SETS];
+};
+
+struct tokens *tokens_new(void)
+{
+    struct tokens *t = calloc(1, sizeof(*t)); /* its pages arrive as tokens do */
+    if (t)
+        t->age = 1;
+    return t;
+}
+
+void tokens_free(struct tokens *t)
+{
+    if (!t)
+        return;
+    for (unsigned i = 0; i < SETS; i++)
+        for (unsigned way = 0; way < WAYS; way++)
+            if (t->sets[i].at[way].age)
+                explicit_bzero(&t->sets[i].at[way], sizeof(struct entry));
+    free(t);
+}
+
+static bool same(const struct entry *e, struct str token)
+{
+    return str_same_secret((struct str){ e->token, e->token_n }, token);
+}
+
+bool tokens_find(const struct tokens *t, struct str token, int64_t now, struct claims *out)
+{
+    uint64_t hash = hash_bytes(token.p, token.n);
+    const struct set *set = &t->sets[hash % SETS];
+
+    for (unsigned way = 0; way < WAYS; way++) {
+        const struct entry *e = &set->at[way];
+        if (set->hash[way] != hash || e->age != t->age || e->exp <= now || !same(e, token))
+            continue;
+        *out = (struct claims){ .sub = e->sub, .sid = e->sid, .jti = e->jti, .role = { e->role, e->role_n },
+                                .ver = e->ver, .iat = e->iat, .exp = e->exp };
+        return true;
+    }
+    return false;
+}
+
+/* The way to be used: that of the same token, else a void one, else the one that ends first. */
+static unsigned way_for(const struct tokens *t, const struct set *set, uint64_t hash)
+{
+    unsigned best = 0;
+    int64_t best_exp = INT64_MAX;
+    for (unsigned way = 0; way < WAYS; way++) {
+        if (set->hash[way] == hash)
+            return way;
+        int64_t exp = set->at[way].age == t->age ? set->at[way].exp : 0;
+        if (exp < best_exp) {
+            best = way;
+            best_exp = exp;
+        }
+    }
+    return best;
+}
+
+void tokens_keep(struct tokens *t, struct str token, const struct claims *claims)
+{
+    if (token.n > KEPT_MAX || claims->role.n > ROLE_MAX)
+        return;
+    uint64_t hash = hash_bytes(token.p, token.n);
+    struct set *set = &t->sets[hash % SETS];
+    unsigned way = way_for(t, set, hash);
+    struct entry *e = &set->at[way];
+
+    set->hash[way] = hash;
+    *e = (struct entry){ .age = t->age, .iat = claims->iat, .exp = claims->exp, .ver = claims->ver,
+                         .sub = claims->sub, .sid = claims->sid, .jti = claims->jti,
+                         .token_n = (uint16_t)token.n, .role_n = (uint16_t)claims->role.n };
+    memcpy(e->role, claims->role.p, claims->role.n);
+    memcpy(e->token, token.p, token.n);
+}
+
+void tokens_forget(struct tokens *t)
+{
+    t->age++;
+}

@@ -1,0 +1,36 @@
+/* gate/uuid.c: gate 1: the ids in the path. What is not an acceptable UUID never reaches a cache, a store or a log as an id. */
+#include "gate/facts.h"
+
+#include "base/metric.h"
+
+/* Quotes, comment marks, path climbs, markup: nobody mistypes an id into these. */
+static bool looks_like_attack(struct str id)
+{
+    static const char *const marks[] = { "'", "\"", "--", ";", "..", "/", "\\",
+                                         "<", ">",  "$",  "{", "%",  "|", "`" };
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+        if (memmem(id.p, id.n, marks[i], strlen(marks[i])))
+            return true;
+    return false;
+}
+
+static enum verdict read_id(struct req *r, struct str text, struct uuid *out)
+{
+    if (!uuid_parse(text, out)) {
+        bool attack = looks_like_attack(text);
+        metric_add(METRIC_GATE_ATTACKS, 0, attack);
+        return req_deny_for(r, ERR_BAD_ID, attack ? "injection pattern" : "not canonical");
+    }
+    if (!uuid_acceptable(out))
+        return req_deny_for(r, ERR_BAD_ID, "not an id that could have been issued");
+    return NEXT;
+}
+
+enum verdict gate_uuid(struct req *r)
+{
+    if (r->target_ids.n > 0 && read_id(r, r->target_ids.text[0], &r->target_ids.id) != NEXT)
+        return DENY;
+    if (r->target_ids.n > 1 && read_id(r, r->target_ids.text[1], &r->target_ids.second) != NEXT)
+        return DENY;
+    return NEXT;
+}

@@ -1,0 +1,514 @@
+#include "http/flow.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "cache/cache.h"
+#include "http/reply.h"
+#include "net/conn.h"
+#include "parse.h"
+
+#include <stdlib.h>
+
+#define HEAD_PATIENCE (10 * SECOND) /* for a whole head, absolute */
+#define IDLE_PATIENCE (75 * SECOND) /* between two requests */
+#define BODY_PATIENCE (10 * SECOND) /* before the rate of a body matters */
+#define BODY_RATE 1024              /* bytes a second that a body must come with */
+#define KEPT_MAX 65536              /* bytes read ahead of the request being answered */
+#define DROP_MAX 262144             /* of an unwanted body that is read to keep the connection */
+#define BACKLOG_MAX 262144          /* unsent bytes over which no further request is begun */
+#define FLOWS_KEPT 1024
+
+enum phase {
+    FLOW_HEAD,    /* a request head is being gathered */
+    FLOW_BODY,    /* the walk waits in stage `body` */
+    FLOW_SERVING, /* the walk waits for something else, or runs */
+    FLOW_UNSENT,  /* the walk is over, the socket still takes what came before */
+    FLOW_DROP,    /* answered; the rest of the body is read and dropped */
+    FLOW_OVER,    /* nothing more is read */
+};
+
+struct flow {
+    struct flow *next;
+    struct conn *conn; /* NULL once it has closed */
+    enum phase phase;
+    enum err body_err;
+    int64_t began; /* when the first byte of the request came */
+    struct str in; /* bytes not yet used: of the loop's buffer, or of `kept` */
+    char *kept;
+    size_t kept_cap;
+    struct parse parse;
+    struct req req;
+};
+
+static struct {
+    struct flow_setup use;
+    struct flow *spare;
+    unsigned spares, active;
+    uint32_t turn;
+    bool draining;
+} flows;
+
+/* ---- taking and giving ---- */
+
+static void flow_wake(struct wait *w);
+
+static void begin(struct flow *f)
+{
+    struct req *r = &f->req;
+    memset(r, 0, offsetof(struct req, headers));
+    wait_init(&r->wait, flow_wake);
+    r->flow = f;
+    r->store = flows.use.store;
+    r->cache = flows.use.cache;
+    r->windows = flows.use.windows;
+    r->pool = flows.use.pool;
+    r->passwords = flows.use.passwords;
+    r->keyring = flows.use.keyring;
+    f->phase = FLOW_HEAD;
+    f->body_err = OK;
+    f->began = clock_mono();
+    parse_begin(&f->parse, r);
+}
+
+static struct flow *flow_take(struct conn *c)
+{
+    struct flow *f = flows.spare;
+    if (f) {
+        flows.spare = f->next;
+        flows.spares--;
+    } else if (!(f = calloc(1, sizeof(*f)))) {
+        return NULL;
+    }
+    f->conn = c;
+    f->in = STR_NONE;
+    c->flow = f;
+    begin(f);
+    return f;
+}
+
+static void flow_give(struct flow *f)
+{
+    must(!f->req.wait.open);
+    if (f->conn)
+        f->conn->flow = NULL;
+    arena_reset(&f->req.arena);
+    free(f->kept);
+    f->kept = NULL;
+    f->kept_cap = 0;
+    if (flows.spares == FLOWS_KEPT) {
+        free(f);
+        return;
+    }
+    f->next = flows.spare;
+    flows.spare = f;
+    flows.spares++;
+}
+
+static void release(struct req *r)
+{
+    if (r->filling.key.p) { /* it ended before it had loaded what others wait for */
+        cache_drop(r->cache, r->filling.type, r->filling.key);
+        r->filling.key = STR_NONE;
+    }
+    rows_fini(&r->rows);
+    rows_fini(&r->found);
+    arena_reset(&r->arena);
+}
+
+/* ---- bytes that must outlive the loop's buffer ---- */
+
+static bool keep_more(struct flow *f, const char *p, size_t n)
+{
+    size_t need = f->in.n + n;
+    if (need > f->kept_cap) {
+        char *kept = malloc(need);
+        if (!kept)
+            return false;
+        if (f->in.n)
+            memcpy(kept, f->in.p, f->in.n);
+        free(f->kept);
+        f->kept = kept;
+        f->kept_cap = need;
+    } else if (f->in.n) {
+        memmove(f->kept, f->in.p, f->in.n);
+    }
+    if (n)
+        memcpy(f->kept + f->in.n, p, n);
+    f->in = (struct str){ f->kept, need };
+    return true;
+}
+
+/* Before the loop's buffer is used for the next connection. */
+static void stash(struct flow *f)
+{
+    if (f->in.n > 0 && (!f->kept || f->in.p < f->kept || f->in.p >= f->kept + f->kept_cap))
+        if (!keep_more(f, NULL, 0))
+            conn_abort(f->conn);
+    conn_pause(f->conn, f->in.n > KEPT_MAX);
+}
+
+/* ---- the end of a request ---- */
+
+/* Whether what is left of the body is worth reading for the sake of the connection. */
+static bool droppable(const struct parse *p)
+{
+    return !p->expects && p->length <= DROP_MAX;
+}
+
+/* Writes the reply and sets what comes next. */
+static void finish(struct flow *f)
+{
+    struct req *r = &f->req;
+    struct parse *p = &f->parse;
+    struct conn *c = f->conn;
+    bool unread = parse_has_body(p) && !p->done && p->err == OK;
+    bool keep = p->keep && p->err == OK && !r->reply.close && !flows.draining && !c->ended &&
+                (!unread || droppable(p));
+
+    if (!reply_write(r, c, keep)) {
+        release(r);
+        f->phase = FLOW_OVER;
+        conn_abort(c);
+        return;
+    }
+    release(r);
+    if (!keep) {
+        f->phase = FLOW_OVER;
+        conn_finish(c);
+    } else if (unread) {
+        f->phase = FLOW_DROP;
+        p->drop = true;
+        p->body_max = DROP_MAX;
+        conn_move(c, CONN_READING, clock_mono() + BODY_PATIENCE);
+    } else {
+        begin(f);
+    }
+}
+
+void flow_end(struct req *r)
+{
+    struct flow *f = r->flow;
+    flows.active--;
+    if (!f->conn || f->conn->state == CONN_CLOSING) {
+        release(r);
+        f->phase = FLOW_OVER;
+    } else if (f->conn->state == CONN_FLUSHING) {
+        f->phase = FLOW_UNSENT;
+    } else {
+        finish(f);
+    }
+}
+
+/* A request that cannot be read is answered once, and the connection ends: nothing behind it can be trusted. */
+static void refuse(struct flow *f, enum err err)
+{
+    struct req *r = &f->req;
+    metric_add(METRIC_HTTP_BAD, 0, 1);
+    if (!r->id.p)
+        r->id = STR("-");
+    f->parse.err = err;
+    reply_problem(r, err);
+    r->reply.close = true;
+    log_begin(LOG_INFO, "malformed");
+    log_text("code", str_of(err_info(err)->code));
+    log_int("status", err_info(err)->status);
+    log_text("correlation_id", r->id);
+    log_end();
+    finish(f);
+}
+
+/* ---- the walk ---- */
+
+static void serve(struct flow *f)
+{
+    struct req *r = &f->req;
+    f->phase = FLOW_SERVING;
+    flows.active++;
+    r->started = f->began;
+    r->local = f->conn->local;
+    r->address = address_client(r, &f->conn->peer);
+    r->timed = (flows.turn++ & 63) == 0;
+    flows.use.start(r);
+}
+
+static void advance(struct flow *f);
+
+static void flow_wake(struct wait *w)
+{
+    struct req *r = LIST_OF(w, struct req, wait);
+    struct flow *f = r->flow;
+    if (!f->conn) { /* the client left: nobody is there to do this for */
+        flow_end(r);
+        flow_give(f);
+        return;
+    }
+    flows.use.resume(r);
+    advance(f);
+}
+
+/* What stage `body` needs of the bytes here. */
+static enum parse_got feed(struct flow *f)
+{
+    enum parse_got got = f->in.n ? parse_body(&f->parse, &f->in) : PARSE_MORE;
+    if (got == PARSE_BAD)
+        f->body_err = f->parse.err;
+    return got;
+}
+
+enum verdict flow_body(struct req *r)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct flow *f = r->flow;
+    struct parse *p = &f->parse;
+    if (!parse_has_body(p))
+        return NEXT;
+
+    p->body_max = flows.use.body_max(r);
+    if (p->length > p->body_max)
+        return req_deny(r, ERR_TOO_LARGE);
+    if (!f->conn)
+        return DENY;
+    if (p->expects && f->in.n == 0 && f->conn->state != CONN_FLUSHING) {
+        char *room = conn_room(f->conn, sizeof(go_on) - 1);
+        if (!room)
+            return req_deny(r, ERR_NO_MEMORY);
+        memcpy(room, go_on, sizeof(go_on) - 1);
+        conn_wrote(f->conn, sizeof(go_on) - 1);
+    }
+    p->expects = false;
+
+    enum parse_got got = feed(f);
+    if (got != PARSE_MORE)
+        return flow_body_here(r);
+    f->phase = FLOW_BODY;
+    f->began = clock_mono();
+    if (f->conn->ended)
+        return req_deny(r, ERR_BAD_REQUEST);
+    if (f->conn->state != CONN_FLUSHING)
+        conn_move(f->conn, CONN_READING, f->began + BODY_PATIENCE);
+    conn_pause(f->conn, false);
+    wait_open(&r->wait);
+    return WAIT;
+}
+
+enum verdict flow_body_here(struct req *r)
+{
+    struct flow *f = r->flow;
+    f->phase = FLOW_SERVING;
+    if (f->body_err != OK)
+        return req_deny(r, f->body_err);
+    return NEXT;
+}
+
+/* The body is whole, or will never be: either way the walk goes on. */
+static void body_ended(struct flow *f, enum err err)
+{
+    f->phase = FLOW_SERVING;
+    if (f->body_err == OK)
+        f->body_err = err;
+    if (err != OK)
+        f->parse.err = err;
+    wait_done(&f->req.wait);
+}
+
+/* One step with the bytes here; false when nothing more can be done now. */
+static bool step(struct flow *f)
+{
+    switch (f->phase) {
+    case FLOW_HEAD:
+        if (f->in.n == 0 || conn_backlog(f->conn) > BACKLOG_MAX)
+            return false;
+        switch (parse_head(&f->parse, &f->in)) {
+        case PARSE_HEAD:
+            serve(f);
+            return true;
+        case PARSE_BAD:
+            refuse(f, f->parse.err);
+            return true;
+        default:
+            return false;
+        }
+    case FLOW_BODY:
+        if (f->in.n == 0)
+            return false;
+        if (feed(f) != PARSE_MORE)
+            body_ended(f, f->body_err);
+        return false;
+    case FLOW_DROP:
+        if (f->in.n == 0)
+            return false;
+        switch (parse_body(&f->parse, &f->in)) {
+        case PARSE_END:
+            arena_reset(&f->req.arena);
+            begin(f);
+            return true;
+        case PARSE_BAD:
+            f->phase = FLOW_OVER;
+            conn_finish(f->conn);
+            return false;
+        default:
+            return false;
+        }
+    default:
+        return false;
+    }
+}
+
+/* Uses what is here, then leaves the connection in the state that fits. */
+static void advance(struct flow *f)
+{
+    struct conn *c = f->conn;
+    while (c->state != CONN_CLOSING && c->state != CONN_FLUSHING && !c->last && step(f))
+        ;
+    if (!f->conn || c->state == CONN_CLOSING || c->last) {
+        if (f->phase == FLOW_OVER || f->phase == FLOW_HEAD)
+            flow_give(f);
+        return;
+    }
+
+    bool empty = f->phase == FLOW_HEAD && f->in.n == 0 && f->parse.head_n == 0;
+    if (empty && c->ended) {
+        flow_give(f);
+        conn_finish(c);
+        return;
+    }
+    if (empty) {
+        flow_give(f);
+        if (c->state != CONN_FLUSHING)
+            conn_move(c, CONN_IDLE, clock_mono() + IDLE_PATIENCE);
+        conn_pause(c, false);
+        return;
+    }
+    stash(f);
+    if (c->state == CONN_FLUSHING || c->state == CONN_CLOSING)
+        return;
+    if (f->phase == FLOW_SERVING)
+        conn_move(c, CONN_SERVING, 0);
+    else if (f->phase == FLOW_HEAD)
+        conn_move(c, CONN_READING, f->began + HEAD_PATIENCE);
+}
+
+/* ---- what the connection tells ---- */
+
+static void was_bytes(struct conn *c, const char *p, size_t n)
+{
+    struct flow *f = c->flow;
+    if (!f && !(f = flow_take(c))) {
+        conn_abort(c);
+        return;
+    }
+    if (f->in.n == 0) {
+        f->in = (struct str){ p, n };
+    } else if (!keep_more(f, p, n)) {
+        conn_abort(c);
+        return;
+    }
+    advance(f);
+}
+
+static void was_ended(struct conn *c)
+{
+    struct flow *f = c->flow;
+    if (!f) {
+        conn_finish(c);
+        return;
+    }
+    if (f->phase == FLOW_BODY) {
+        body_ended(f, ERR_BAD_REQUEST);
+    } else if (f->phase == FLOW_HEAD || f->phase == FLOW_DROP) {
+        f->phase = FLOW_OVER;
+        conn_finish(c);
+    }
+}
+
+static void was_expired(struct conn *c)
+{
+    struct flow *f = c->flow;
+    if (f && f->phase == FLOW_SERVING)
+        return;
+    if (f && f->phase == FLOW_BODY) {
+        int64_t over = clock_mono() - f->began - BODY_PATIENCE;
+        if ((int64_t)f->parse.body_seen * SECOND >= (over + SECOND) * BODY_RATE) {
+            conn_move(c, c->state, clock_mono() + SECOND);
+            return;
+        }
+        metric_add(METRIC_HTTP_TIMEOUTS, 0, 1);
+        body_ended(f, ERR_TIMEOUT);
+        return;
+    }
+    if (f && f->phase == FLOW_HEAD) {
+        metric_add(METRIC_HTTP_TIMEOUTS, 0, 1);
+        refuse(f, ERR_TIMEOUT);
+        return;
+    }
+    conn_abort(c); /* idle, or never said anything */
+}
+
+static void was_flushed(struct conn *c)
+{
+    struct flow *f = c->flow;
+    if (c->state == CONN_FLUSHING && f && f->phase == FLOW_SERVING)
+        conn_move(c, CONN_SERVING, 0);
+    else if (c->state == CONN_FLUSHING && f && f->phase == FLOW_BODY)
+        conn_move(c, CONN_READING, clock_mono() + BODY_PATIENCE);
+    else if (c->state == CONN_FLUSHING)
+        conn_move(c, CONN_IDLE, clock_mono() + IDLE_PATIENCE);
+    if (!f)
+        return;
+    if (f->phase == FLOW_UNSENT)
+        finish(f);
+    if (f->phase != FLOW_SERVING && f->phase != FLOW_BODY)
+        advance(f);
+}
+
+static void was_closed(struct conn *c)
+{
+    struct flow *f = c->flow;
+    if (!f)
+        return;
+    c->flow = NULL;
+    f->conn = NULL;
+    if (f->phase == FLOW_BODY) {
+        body_ended(f, ERR_BAD_REQUEST);
+    } else if (f->phase == FLOW_UNSENT) {
+        release(&f->req);
+        flow_give(f);
+    } else if (!f->req.wait.open) {
+        flow_give(f);
+    }
+}
+
+void flow_init(const struct flow_setup *setup)
+{
+    static const struct conn_calls calls = { was_bytes, was_ended, was_expired, was_flushed,
+                                             was_closed };
+    flows.use = *setup;
+    address_init();
+    conn_init(&calls);
+}
+
+void flow_fini(void)
+{
+    conn_fini();
+    while (flows.spare) {
+        struct flow *f = flows.spare;
+        flows.spare = f->next;
+        free(f);
+    }
+}
+
+void flow_reload(void)
+{
+    address_init();
+}
+
+void flow_drain(void)
+{
+    flows.draining = true;
+}
+
+unsigned flow_active(void)
+{
+    return flows.active;
+}

@@ -1,0 +1,254 @@
+/* The path of a request. It enters at the top of `stages` and leaves at the bottom; each row may end it.
+ *
+ * A row's `enter` says DENY, WAIT, NEXT or DONE. Zero denies, so that whatever is forgotten is a denial. A row that waits has a
+ * second function, which goes on when the answer is there. No row can skip the gates: DONE is only said by rows that have
+ * composed a reply which needs no handler, and the handler is reached by passing every row above it.
+ */
+#include "pipeline.h"
+
+#include "base/clock.h"
+#include "base/epoch.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "gate/facts.h"
+#include "http/compress.h"
+#include "http/cors.h"
+#include "http/flow.h"
+#include "http/reply.h"
+#include "route/input.h"
+#include "route/match.h"
+
+static stage_fn route, fresh, handle, handle_goes_on, commit, committed, reply;
+
+static const struct stage stages[] = {
+    { "flood",       gate_flood,       NULL                    }, /* gate 10, the address */
+    { "route",       route,            NULL                    }, /* path and method become an action */
+    { "identity",    gate_identity,    gate_identity_known     }, /* who asks */
+    { "emergency",   gate_emergency,   NULL                    }, /* gate 9 */
+    { "uuid",        gate_uuid,        NULL                    }, /* gate 1 */
+    { "context",     gate_context,     NULL                    }, /* gate 4 */
+    { "rbac",        gate_rbac,        NULL                    }, /* gate 2 */
+    { "limit",       gate_limit,       gate_limit_spent        }, /* gate 10, the principal */
+    { "facts",       gate_facts,       gate_facts_known        }, /* gate 7: the row in the path */
+    { "ownership",   gate_ownership,   NULL                    }, /* gate 3 */
+    { "inheritance", gate_inheritance, NULL                    }, /* gate 5 */
+    { "media",       gate_media,       NULL                    }, /* gate 6 */
+    { "body",        flow_body,        flow_body_here          }, /* until here nothing of it was kept */
+    { "fresh",       fresh,            NULL                    }, /* the facts may have moved while it came */
+    { "input",       input_read,       NULL                    }, /* the body against the declared fields */
+    { "references",  gate_references,  gate_references_known   }, /* the gates on every row that the body names */
+    { "idempotency", gate_idempotency, gate_idempotency_known  }, /* done before: answered as then */
+    { "handle",      handle,           handle_goes_on          }, /* composes a reply, and perhaps a change */
+    { "audit",       gate_audit,       NULL                    }, /* gate 8: the change's own audit row */
+    { "commit",      commit,           committed               }, /* both, as one transaction */
+    { "compress",    compress_reply,   compress_done           }, /* DONE leads here */
+    { "reply",       reply,            NULL                    },
+    { 0 },
+};
+
+#define RESTARTS_MAX 3
+
+static const struct stage *row(stage_fn *enter)
+{
+    const struct stage *s = stages;
+    while (s->enter != enter)
+        s++;
+    return s;
+}
+
+int pipeline_stages(void)
+{
+    return (int)(sizeof(stages) / sizeof(stages[0])) - 1;
+}
+
+const char *pipeline_stage(int index)
+{
+    return stages[index].name;
+}
+
+/* ---- the rows that are the pipeline's own ---- */
+
+static enum verdict route(struct req *r)
+{
+    if (r->path.n == 1 && r->path.p[0] == '*') { /* OPTIONS about the server as a whole */
+        reply_empty(r, 204);
+        return DONE;
+    }
+    return route_match(r);
+}
+
+/* A body may take its time. If what the gates saw has moved meanwhile, they see it again. */
+static enum verdict fresh(struct req *r)
+{
+    if (epochs_fresh(&r->carried[0]) && epochs_fresh(&r->carried[1]))
+        return NEXT;
+    if (++r->restarts > RESTARTS_MAX)
+        return req_deny_for(r, ERR_UNAVAILABLE, "facts keep moving");
+    r->who = NULL;
+    r->facts = NULL;
+    r->at = row(route); /* NEXT leads to the row behind it: identity */
+    return NEXT;
+}
+
+static enum verdict walk(struct req *r, const struct stage **at, bool resumed);
+
+/* The handler: one function or two, or a stage table of its own. */
+static enum verdict handle(struct req *r)
+{
+    change_init(&r->change, &r->arena);
+    if (!r->action->steps)
+        return r->action->run(r);
+    r->inner = r->action->steps;
+    return walk(r, &r->inner, false);
+}
+
+static enum verdict handle_goes_on(struct req *r)
+{
+    if (r->inner)
+        return walk(r, &r->inner, true);
+    return r->action->then ? r->action->then(r) : DENY;
+}
+
+static enum verdict commit(struct req *r)
+{
+    if (r->change.n == 0)
+        return NEXT;
+    idempotency_keep(r);
+    if (r->arena.failed)
+        return req_deny(r, ERR_NO_MEMORY);
+    rows_fini(&r->rows);
+    store_commit(r->store, &r->change, &r->rows, &r->wait);
+    return WAIT;
+}
+
+static enum verdict committed(struct req *r)
+{
+    enum err err = r->rows.err;
+    /* Without an If-Match the caller made no condition: the row moved between our look and our change. */
+    if (err == ERR_STALE && !r->if_match.p)
+        err = ERR_CONFLICT;
+    if (err != OK)
+        return req_deny(r, err);
+    return r->action->made ? r->action->made(r) : NEXT;
+}
+
+/* One line per request, whatever became of it. */
+static void log_request(const struct req *r)
+{
+    int64_t now = clock_mono_now();
+    unsigned cell = r->action ? (unsigned)action_index(r->action) + 1 : 0;
+    int class = r->reply.status / 100 - 1;
+    metric_add(METRIC_HTTP_REQUESTS, cell * 5 + (unsigned)class, 1);
+    metric_observe(METRIC_HTTP_DURATION, cell, now - r->started);
+    if (!log_wants(LOG_INFO))
+        return;
+
+    log_begin(r->err ? err_info(r->err)->level : LOG_INFO, "request");
+    log_text("method", r->head ? STR("HEAD") : method_name(r->method));
+    log_text("path", r->path);
+    log_int("status", r->reply.status);
+    log_int("us", now - r->started);
+    log_text("correlation_id", r->id);
+    if (r->who && !uuid_nil(&r->who->user_id))
+        log_uuid("principal", &r->who->user_id);
+    if (r->err) {
+        log_text("gate", str_of(r->inner && r->inner->name ? r->inner->name : r->at->name));
+        log_text("code", str_of(err_info(r->err)->code));
+        if (r->reason)
+            log_text("reason", str_of(r->reason));
+    }
+    log_end();
+}
+
+static enum verdict reply(struct req *r)
+{
+    must(r->reply.status != 0);
+    cors_reply(r);
+    log_request(r);
+    return NEXT;
+}
+
+/* ---- the driver ---- */
+
+static enum verdict call(struct req *r, const struct stage *s, stage_fn *fn)
+{
+    if (!fn)
+        return DENY;
+    if (!r->timed || r->inner)
+        return fn(r);
+    int64_t begin = clock_mono_now();
+    enum verdict v = fn(r);
+    metric_add(METRIC_GATE_MICROSECONDS, (unsigned)(s - stages),
+               (uint64_t)(clock_mono_now() - begin) * 64);
+    return v;
+}
+
+/* Walks a table from *at until a row does not say NEXT; NEXT when the table has ended (*at is NULL then). */
+static enum verdict walk(struct req *r, const struct stage **at, bool resumed)
+{
+    while ((*at)->name) {
+        const struct stage *s = *at;
+        enum verdict v = call(r, s, resumed ? s->resume : s->enter);
+        resumed = false;
+        if (v != NEXT)
+            return v;
+        if (at == &r->at)
+            metric_add(METRIC_GATE_PASSED, (unsigned)(s - stages), 1);
+        (*at)++;
+    }
+    *at = NULL;
+    return NEXT;
+}
+
+/* What a denial looks like from outside; where it came from stays in the log. */
+static void deny(struct req *r)
+{
+    if (r->err == OK)
+        req_deny_for(r, ERR_INTERNAL, "a stage denied without saying why");
+    metric_add(METRIC_GATE_DENIED, (unsigned)(r->at - stages), 1);
+    metric_add(METRIC_ERRORS, (unsigned)r->err, 1);
+    if (r->at >= row(handle))
+        r->reply.headers = (struct text){ 0 }; /* of the reply that will not be sent */
+    reply_problem(r, r->err);
+    cors_reply(r);
+    log_request(r);
+    flow_end(r);
+}
+
+static void run(struct req *r, bool resumed)
+{
+    for (;;) {
+        switch (walk(r, &r->at, resumed)) {
+        case NEXT:
+            flow_end(r);
+            return;
+        case WAIT:
+            must(r->wait.open);
+            return;
+        case DONE:
+            r->inner = NULL;
+            r->at = row(compress_reply);
+            resumed = false;
+            break;
+        default:
+            deny(r);
+            return;
+        }
+    }
+}
+
+size_t pipeline_body_max(const struct req *r)
+{
+    return r->action->body_max ? r->action->body_max : BODY_MAX;
+}
+
+void pipeline_start(struct req *r)
+{
+    r->at = stages;
+    run(r, false);
+}
+
+void pipeline_resume(struct req *r)
+{
+    run(r, true);
+}

@@ -1,0 +1,267 @@
+#include "start.h"
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/epoch.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/mode.h"
+#include "base/random.h"
+#include "base/shm.h"
+#include "cache/window.h"
+#include "data.h"
+#include "declare.h"
+#include "store/store.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WINDOWS_ENTRIES (1u << 17) /* pages arrive on first touch */
+#define CONTROL_BACKLOG 64
+
+static int listeners[WORKERS_MAX];
+static int nlisteners;
+static struct sockaddr_un control;
+
+/* ---- the segment ---- */
+
+static size_t rounded(size_t size)
+{
+    return (size + 63) & ~(size_t)63; /* as shm_carve does */
+}
+
+static bool make_segment(struct worker_start *out, int workers)
+{
+    unsigned blocks = (unsigned)workers + 1; /* the last one is the master's */
+    declare_metrics();
+    size_t size = rounded(metric_size(blocks)) + rounded(epoch_size()) + rounded(mode_size()) +
+                  rounded(store_shared_size()) + rounded(windows_size(WINDOWS_ENTRIES)) + rounded(sizeof(struct server));
+    if (shm_init(size) != OK) {
+        warnx("no memory to share between workers (%zu bytes)", size);
+        return false;
+    }
+
+    metric_init(shm_carve(metric_size(blocks)), blocks);
+    metric_use(blocks - 1);
+    epoch_init(shm_carve(epoch_size()));
+    mode_init(shm_carve(mode_size()));
+    out->store_shared = shm_carve(store_shared_size());
+    store_shared_init(out->store_shared);
+    out->windows_part = shm_carve(windows_size(WINDOWS_ENTRIES));
+    out->windows_entries = WINDOWS_ENTRIES;
+    out->server = shm_carve(sizeof(struct server));
+    out->server->started = clock_mono_now();
+    metric_set(METRIC_PROCESS_START, 0, clock_wall_now() / SECOND);
+    return true;
+}
+
+/* ---- the schema ---- */
+
+static void migrate_says(const char *line)
+{
+    log_say(LOG_INFO, "migrate", "%s", line);
+}
+
+static int migrate(const char *store)
+{
+    int here = 0, known = 0;
+    enum err err = store_migrate(store, migrate_says);
+    if (err == ERR_INVALID && store_schema(store, &here, &known) == OK)
+        warnx("%s has schema %d, and this program knows %d at most: it needs a newer program", store, here, known);
+    else if (err != OK)
+        warnx("%s cannot be brought to the schema of this program: %s", store, err_info(err)->code);
+    log_flush();
+    return err == OK ? 0 : 1;
+}
+
+bool start_migrate(const char *store)
+{
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0)
+        exit(migrate(store));
+    if (child < 0) {
+        warn("cannot start a process");
+        return false;
+    }
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFSIGNALED(status))
+        warnx("the migration ended by signal %d", WTERMSIG(status));
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* ---- sockets ---- */
+
+/* The lock is ours: a socket that lies there is of a server that is gone. */
+static int bind_control(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    unlink(control.sun_path);
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&control, sizeof(control)) == 0 &&
+        chmod(control.sun_path, 0600) == 0 && listen(fd, CONTROL_BACKLOG) == 0)
+        return fd;
+    warn("cannot listen on %s", control.sun_path);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int bind_one(const struct addrinfo *at, bool shared)
+{
+    const int on = 1;
+    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0) {
+        close(fd);
+        return -1;
+    }
+    if (bind(fd, at->ai_addr, at->ai_addrlen) == 0)
+        return fd;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+/* SO_REUSEPORT would let two servers of one user share a port without a word, so it is tried without at first. */
+static bool port_is_free(const struct addrinfo *at)
+{
+    int fd = bind_one(at, false);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+bool start_listeners(int n)
+{
+    char port[8];
+    struct addrinfo *at = NULL;
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+    must(n <= WORKERS_MAX);
+    snprintf(port, sizeof(port), "%d", (int)config.port);
+    int why = getaddrinfo(config.host, port, &hints, &at);
+    if (why) {
+        warnx("HOST %s: %s", config.host, gai_strerror(why));
+        return false;
+    }
+
+    bool bound = port_is_free(at);
+    for (int i = 0; i < n && bound; i++) {
+        listeners[i] = bind_one(at, true);
+        bound = listeners[i] >= 0;
+        if (bound)
+            nlisteners++;
+        if (i == 0 && bound) /* PORT 0: all take the port that the first one was given */
+            bound = getsockname(listeners[0], at->ai_addr, &at->ai_addrlen) == 0;
+    }
+    if (!bound)
+        warn("cannot listen on %s port %s", config.host, port);
+    freeaddrinfo(at);
+    return bound;
+}
+
+const char *start_address(void)
+{
+    static char text[NI_MAXHOST + 32];
+    struct sockaddr_storage at;
+    socklen_t size = sizeof(at);
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+    if (getsockname(listeners[0], (struct sockaddr *)&at, &size) < 0 ||
+        getnameinfo((struct sockaddr *)&at, size, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+        return "http://?";
+    snprintf(text, sizeof(text), at.ss_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
+    return text;
+}
+
+void start_close_listeners(void)
+{
+    for (int i = 0; i < nlisteners; i++)
+        if (listeners[i] >= 0)
+            close(listeners[i]);
+    nlisteners = 0;
+}
+
+/* ---- all of it ---- */
+
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+bool start_prepare(struct worker_start *out, int workers, const char *config_path)
+{
+    static char store[PATH_MAX];
+    uint8_t key[16];
+
+    *out = (struct worker_start){ .workers = workers, .listener = -1, .config = config_path, .store = store };
+    signal(SIGPIPE, SIG_IGN);
+    umask(077);
+    raise_descriptors();
+    if (!data_store(store) || !data_control(&control) || !declare_resources())
+        return false;
+    out->secret = data_secret();
+    if (!out->secret.p)
+        return false;
+    if (!make_segment(out, workers))
+        return false;
+    random_bytes(key, sizeof(key));
+    hash_seed(key);
+    if (!start_migrate(store))
+        return false;
+    out->control = bind_control();
+    return out->control >= 0;
+}
+
+pid_t start_worker(const struct worker_start *start, int number, int *ready)
+{
+    int pipes[2];
+    pid_t parent = getpid();
+    if (pipe2(pipes, O_CLOEXEC) < 0)
+        return -1;
+    pid_t child = fork();
+    if (child != 0) {
+        close(pipes[1]);
+        *ready = pipes[0];
+        if (child < 0)
+            close(pipes[0]);
+        return child;
+    }
+
+    /* Nothing that was acknowledged is lost by SIGKILL: acknowledged means committed. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    close(pipes[0]);
+    struct worker_start mine = *start;
+    mine.number = number;
+    mine.ready = pipes[1];
+    mine.listener = number < nlisteners ? listeners[number] : -1;
+    for (int i = 0; i < nlisteners; i++)
+        if (i != number)
+            close(listeners[i]); /* held here too, it would outlive its worker */
+    exit(worker_run(&mine));
+}
+
+void start_end(void)
+{
+    unlink(control.sun_path);
+}

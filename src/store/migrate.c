@@ -1,0 +1,144 @@
+/* store/migrate.c: brings a database to the schema of this program. Any number of processes may try at once: each step looks
+ * again, inside its transaction, whether it is still to be done.
+ */
+#include "db.h"
+
+#include "base/clock.h"
+#include "gen/stmt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATIENCE (60 * SECOND) /* how long a step waits for its turn to write */
+
+static void say(void (*says)(const char *line), const char *what, const char *why)
+{
+    char line[300];
+    snprintf(line, sizeof(line), "%s: %s", what, why);
+    if (says)
+        says(line);
+}
+
+/* 0600 from the first moment: WAL and shared memory files take the mode of the database. */
+static enum err file_make(const char *path)
+{
+    int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 || errno == EEXIST ? OK : ERR_UNAVAILABLE;
+}
+
+/* The newest migration that was applied; 0 when there is none. ERR_INVALID: some other program's database. */
+static enum err schema_number(struct db *db, int *out)
+{
+    int64_t ours = 0, tables = 0, application = 0, number = 0;
+    *out = 0;
+    TRY(db_text(db, "select count(*) from sqlite_schema where name = 'schema_migrations'", &ours));
+    TRY(db_text(db, "select count(*) from sqlite_schema", &tables));
+    TRY(db_text(db, "pragma application_id", &application));
+    if ((application && application != DB_APPLICATION) || (tables && !ours)) {
+        snprintf(db->says, sizeof(db->says), "the file is a database of another program");
+        return ERR_INVALID;
+    }
+    if (ours)
+        TRY(db_text(db, "select coalesce(max(number), 0) from schema_migrations", &number));
+    *out = (int)number;
+    return OK;
+}
+
+static enum err schema_known(struct db *db, int number)
+{
+    if (number <= migrations_count)
+        return OK;
+    snprintf(db->says, sizeof(db->says),
+             "its schema is number %d, and this program knows %d: use the newer program", number,
+             migrations_count);
+    return ERR_INVALID;
+}
+
+static enum err step_run(struct db *db, const struct migration *m)
+{
+    char text[300];
+    int64_t none;
+    TRY(db_text(db,
+                "create table if not exists schema_migrations (number bigint primary key, "
+                "name text not null, applied_at bigint not null)",
+                &none));
+    if (sqlite3_exec(db->handle, m->sqlite, NULL, NULL, NULL) != SQLITE_OK) {
+        snprintf(db->says, sizeof(db->says), "%s", sqlite3_errmsg(db->handle));
+        return ERR_UNAVAILABLE;
+    }
+    snprintf(text, sizeof(text), "insert into schema_migrations values (%d, '%s', %lld)", m->number,
+             m->name, (long long)clock_wall_now());
+    TRY(db_text(db, text, &none));
+    snprintf(text, sizeof(text), "pragma application_id = %d", DB_APPLICATION);
+    return db_text(db, text, &none);
+}
+
+/* Applies the next migration if there is one; *left says whether there was. */
+static enum err step(struct db *db, const struct migration **applied)
+{
+    int number = 0;
+    *applied = NULL;
+    db->deadline = clock_mono_now() + PATIENCE;
+    TRY(db_say(db, DB_BEGIN));
+    db->deadline = INT64_MAX; /* a migration takes as long as it takes */
+    enum err err = schema_number(db, &number);
+    if (err == OK)
+        err = schema_known(db, number);
+    if (err == OK && number < migrations_count) {
+        err = step_run(db, &migrations[number]);
+        if (err == OK)
+            err = db_say(db, DB_COMMIT);
+        if (err == OK)
+            *applied = &migrations[number];
+    }
+    if (db_inside(db)) {
+        char why[DB_SAYS];
+        memcpy(why, db->says, sizeof(why));
+        (void)!db_say(db, DB_ROLLBACK);
+        memcpy(db->says, why, sizeof(why));
+    }
+    return err;
+}
+
+enum err store_migrate(const char *path, void (*says)(const char *line))
+{
+    if (file_make(path) != OK) {
+        say(says, path, strerror(errno));
+        return ERR_UNAVAILABLE;
+    }
+    struct db db;
+    const struct migration *applied = NULL;
+    enum err err = db_open(&db, path, DB_WRITES);
+    do {
+        if (err == OK)
+            err = step(&db, &applied);
+        if (err == OK && applied) {
+            char line[100];
+            snprintf(line, sizeof(line), "migration %04d %s", applied->number, applied->name);
+            say(says, line, "applied");
+        }
+    } while (err == OK && applied);
+    if (err != OK)
+        say(says, path, db.says);
+    db_close(&db);
+    return err;
+}
+
+enum err store_schema(const char *path, int *database, int *program)
+{
+    *program = migrations_count;
+    *database = 0;
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        return OK;
+    struct db db;
+    enum err err = db_open(&db, path, DB_READS);
+    if (err == OK)
+        err = schema_number(&db, database);
+    db_close(&db);
+    return err;
+}

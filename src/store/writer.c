@@ -1,0 +1,336 @@
+#include "writer.h"
+
+#include "base/clock.h"
+#include "result.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define QUEUE_MOST 1024
+#define GROUP_MOST 256
+#define CHECKPOINT_PAGES 1000
+#define WAL_LARGE (64 * 1024 * 1024 / 4096) /* pages; from here on the file is cut */
+#define CUT_PATIENCE (SECOND / 5)           /* how long cutting waits for readers */
+
+/* ---- epochs ---- */
+
+static void moved_add(struct writer *w, struct moved m)
+{
+    if (w->nmoved == w->moved_cap) {
+        int cap = w->moved_cap ? w->moved_cap * 2 : 64;
+        struct moved *more = realloc(w->moved, sizeof(*more) * (size_t)cap);
+        if (!more) {
+            w->moved_lost = true;
+            return;
+        }
+        w->moved = more;
+        w->moved_cap = cap;
+    }
+    w->moved[w->nmoved++] = m;
+}
+
+/* Notes what a statement that has just run moves; rows: what it returned. */
+static void moved_note(struct writer *w, const struct stmt *stmt, const struct value *params,
+                       const struct rows *rows)
+{
+    for (int i = 0; i < stmt->nbumps; i++) {
+        const struct bump *bump = &stmt->bumps[i];
+        if (bump->returned) {
+            struct rows each = *rows;
+            each.row = NULL;
+            while (rows_next(&each))
+                moved_add(w, (struct moved){ .kind = bump->kind,
+                                             .n = 16,
+                                             .uuid = rows_uuid(&each, bump->param) });
+        } else if (bump->param < 0) {
+            moved_add(w, (struct moved){ .kind = bump->kind });
+        } else {
+            const struct value *v = &params[bump->param];
+            struct moved m = { .kind = bump->kind, .id = v->text.p, .n = v->text.n };
+            if (v->type == VALUE_UUID)
+                m = (struct moved){ .kind = bump->kind, .id = v->uuid.b, .n = sizeof(v->uuid.b) };
+            if (!v->null)
+                moved_add(w, m);
+        }
+    }
+}
+
+static void moved_apply(struct writer *w)
+{
+    for (int i = 0; i < w->nmoved; i++) {
+        const struct moved *m = &w->moved[i];
+        epoch_bump(m->kind, m->id ? m->id : m->uuid.b, m->n);
+    }
+    if (w->moved_lost)
+        epoch_bump_all();
+    w->moved_lost = false;
+}
+
+/* ---- one change ---- */
+
+/* A change that returns rows nobody wanted may still need them: they name epochs. */
+static bool needs_rows(const struct stmt *stmt)
+{
+    for (int i = 0; i < stmt->nbumps; i++)
+        if (stmt->bumps[i].returned)
+            return true;
+    return false;
+}
+
+static enum err change_run(struct writer *w, struct ask *ask)
+{
+    const struct change *c = &ask->change;
+    ask->out->changed = 0;
+    for (int i = 0; i < c->n; i++) {
+        const struct stmt *stmt = c->at[i].stmt;
+        struct rows unwanted = { .stmt = stmt };
+        struct rows *rows = i == c->answer ? ask->out : needs_rows(stmt) ? &unwanted : NULL;
+        int64_t changed = 0;
+        enum err err = db_run(&w->db, stmt, c->at[i].params, rows, &changed);
+        ask->out->changed += changed;
+        if (err == OK)
+            moved_note(w, stmt, c->at[i].params, rows);
+        rows_fini(&unwanted);
+        if (err == ERR_UNAVAILABLE || err == ERR_NO_MEMORY)
+            ask_fail(ask, err, "%s: %s", stmt->name, w->db.says);
+        if (err != OK)
+            return err;
+    }
+    return OK;
+}
+
+/* Runs a change so that nothing of it is left when it fails; whatever else goes wrong ends the transaction.
+ * alone: it is the transaction, which will be rolled back, and needs no savepoint. */
+static enum err change_try(struct writer *w, struct ask *ask, bool alone)
+{
+    int mark = w->nmoved;
+    w->db.deadline = ask->deadline;
+    enum err err = alone || db_say(&w->db, DB_SAVE) == OK ? change_run(w, ask) : ERR_UNAVAILABLE;
+    if (err != OK) {
+        w->nmoved = mark;
+        rows_clear(ask->out);
+    }
+    if (alone || !db_inside(&w->db))
+        return err;
+    int code = w->db.code;
+    w->db.deadline = INT64_MAX; /* undoing is never given up */
+    if ((err == OK || db_say(&w->db, DB_UNDO) == OK) && db_say(&w->db, DB_RELEASE) == OK)
+        return err;
+    w->db.code = code;
+    (void)!db_say(&w->db, DB_ROLLBACK);
+    return err == OK ? ERR_UNAVAILABLE : err;
+}
+
+/* ---- one group ---- */
+
+static struct ask *ask_of(struct list *node)
+{
+    return LIST_OF(node, struct ask, node);
+}
+
+/* Moves those whose time is over to done; *first: the earliest deadline of the rest. */
+static void group_expire(struct list *group, struct list *done, int64_t *first)
+{
+    int64_t now = clock_mono_now();
+    *first = INT64_MAX;
+    for (struct list *node = group->next, *next; node != group; node = next) {
+        next = node->next;
+        struct ask *ask = ask_of(node);
+        if (ask->deadline > now) {
+            *first = ask->deadline < *first ? ask->deadline : *first;
+            continue;
+        }
+        ask_fail(ask, ERR_UNAVAILABLE, "given up: it waited too long for its turn");
+        list_remove(node);
+        list_push(done, node);
+    }
+}
+
+/* The transaction is gone: all fail. says: for the log, once; NULL when one of them has it already. */
+static void group_fail(struct list *group, struct list *done, enum err err, const char *says)
+{
+    for (struct list *node = group->next; node != group; node = node->next) {
+        struct ask *ask = ask_of(node);
+        rows_clear(ask->out);
+        if (node == group->next && says)
+            ask_fail(ask, err, "%s", says);
+        if (ask->out->err == OK)
+            ask->out->err = err;
+    }
+    list_splice(done, group);
+}
+
+/* Runs all; false when the transaction was lost on the way. The group then holds those that may try again. */
+static bool group_run(struct writer *w, struct list *group, struct list *done)
+{
+    bool alone = group->next->next == group;
+    for (struct list *node = group->next; node != group; node = node->next) {
+        struct ask *ask = ask_of(node);
+        ask->out->err = change_try(w, ask, alone);
+        if (db_inside(&w->db))
+            continue;
+        w->nmoved = 0;
+        if (w->db.code != SQLITE_INTERRUPT) {
+            group_fail(group, done, ERR_UNAVAILABLE, ask->says[0] ? NULL : w->db.says);
+            return false;
+        }
+        list_remove(node); /* it alone was too slow */
+        list_push(done, node);
+        for (node = group->next; node != group; node = node->next) {
+            rows_clear(ask_of(node)->out);
+            ask_of(node)->says[0] = 0;
+        }
+        return false;
+    }
+    return true;
+}
+
+/* What the outcome of the transaction is for those that have done well so far. */
+static enum err group_end(struct writer *w, bool worth, int64_t deadline)
+{
+    w->db.deadline = deadline;
+    if (!worth) {
+        (void)!db_say(&w->db, DB_ROLLBACK);
+        return OK;
+    }
+    enum err err;
+    while ((err = db_say(&w->db, DB_COMMIT)) != OK && (w->db.code & 0xff) == SQLITE_BUSY &&
+           clock_mono_now() < deadline)
+        usleep(1000);
+    if (err == OK)
+        return OK;
+    /* Written whole but not safe: a crash before it is overwritten could bring it back. */
+    bool unknown = w->db.code == SQLITE_IOERR_FSYNC || w->db.code == SQLITE_IOERR_DIR_FSYNC;
+    char says[DB_SAYS];
+    memcpy(says, w->db.says, sizeof(says));
+    if (db_inside(&w->db))
+        (void)!db_say(&w->db, DB_ROLLBACK);
+    memcpy(w->db.says, says, sizeof(says));
+    return unknown ? ERR_COMMIT_UNKNOWN : ERR_UNAVAILABLE;
+}
+
+/* One transaction of as many of the group as can be; those that are settled move to done, their epochs moved. */
+static void group_commit(struct writer *w, struct list *group, struct list *done, int64_t first)
+{
+    w->db.deadline = first;
+    if (db_inside(&w->db))
+        (void)!db_say(&w->db, DB_ROLLBACK); /* left by a failure */
+    if (db_say(&w->db, DB_BEGIN) != OK) {
+        if ((w->db.code & 0xff) != SQLITE_BUSY)
+            group_fail(group, done, ERR_UNAVAILABLE, w->db.says);
+        return;
+    }
+    if (!group_run(w, group, done))
+        return;
+
+    struct ask *good = NULL;
+    int64_t last = 0;
+    for (struct list *node = group->next; node != group; node = node->next) {
+        struct ask *ask = ask_of(node);
+        if (ask->out->err == OK && !good)
+            good = ask;
+        last = ask->deadline > last ? ask->deadline : last;
+    }
+    enum err err = group_end(w, good, last);
+    if (err == OK || err == ERR_COMMIT_UNKNOWN)
+        moved_apply(w);
+    w->nmoved = 0;
+    if (err != OK)
+        ask_fail(good, err, "commit: %s", w->db.says);
+    else if (good)
+        good->committed = true;
+    for (struct list *node = group->next; err != OK && node != group; node = node->next)
+        if (ask_of(node)->out->err == OK || node == &good->node) {
+            rows_clear(ask_of(node)->out);
+            ask_of(node)->out->err = err;
+        }
+    list_splice(done, group);
+}
+
+/* ---- the thread ---- */
+
+static int on_commit(void *arg, sqlite3 *handle, const char *name, int pages)
+{
+    (void)handle;
+    (void)name;
+    struct writer *w = arg;
+    w->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+/* Copies the WAL into the database, in our turn: SQLite before 3.51.3 can damage a WAL that is reset while another process
+ * writes. Not outside of a server, whose workers' turn we do not have; there, the last one to close does it. */
+static void writer_checkpoint(struct writer *w)
+{
+    if (w->turn == &w->own || w->wal_pages < w->checkpoint_at)
+        return;
+    int mode = w->wal_pages > WAL_LARGE ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+    int pages = 0, copied = 0;
+    w->db.deadline = clock_mono_now() + CUT_PATIENCE;
+    int code = sqlite3_wal_checkpoint_v2(w->db.handle, NULL, mode, &pages, &copied);
+    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
+        snprintf(w->complaint, sizeof(w->complaint), "checkpoint: %s",
+                 sqlite3_errmsg(w->db.handle));
+    /* What a reader still needs stays: no use in trying again with each commit. */
+    bool whole = code == SQLITE_OK && pages == copied;
+    w->checkpoint_at = (whole ? 0 : w->wal_pages) + CHECKPOINT_PAGES;
+}
+
+static void writer_answer(struct writer *w, struct list *done)
+{
+    struct list *node;
+    while ((node = list_take(done))) {
+        struct ask *ask = ask_of(node);
+        if (w->complaint[0] && !ask->says[0]) {
+            memcpy(ask->says, w->complaint, sizeof(w->complaint));
+            w->complaint[0] = 0;
+        }
+        wait_post(&ask->done);
+    }
+}
+
+static void *writer_main(void *arg)
+{
+    struct writer *w = arg;
+    struct list group, done;
+    list_init(&group);
+    list_init(&done);
+    while (queue_take(&w->queue, &group, GROUP_MOST)) {
+        while (!list_empty(&group)) {
+            int64_t first;
+            group_expire(&group, &done, &first);
+            if (!list_empty(&group) && turn_take(w->turn, first) == OK) {
+                group_commit(w, &group, &done, first);
+                writer_answer(w, &done);
+                writer_checkpoint(w);
+                turn_give(w->turn);
+            }
+            writer_answer(w, &done);
+        }
+    }
+    return NULL;
+}
+
+enum err writer_start(struct writer *w, const char *path, struct turn *turn)
+{
+    *w = (struct writer){ .checkpoint_at = CHECKPOINT_PAGES };
+    queue_init(&w->queue, QUEUE_MOST);
+    turn_init(&w->own);
+    w->turn = turn ? turn : &w->own;
+    TRY(db_open(&w->db, path, DB_WRITES));
+    sqlite3_wal_hook(w->db.handle, on_commit, w);
+    TRY(thread_start(&w->thread, "store-write", writer_main, w));
+    w->running = true;
+    return OK;
+}
+
+void writer_stop(struct writer *w)
+{
+    queue_close(&w->queue);
+    if (w->running)
+        pthread_join(w->thread, NULL);
+    queue_fini(&w->queue);
+    db_close(&w->db);
+    free(w->moved);
+}

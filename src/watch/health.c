@@ -1,0 +1,125 @@
+/* Health. Live: this process answers. Ready: it should be given work. Whole: what each dependency says now. */
+#include "handlers.h"
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/json.h"
+#include "base/mode.h"
+#include "http/reply.h"
+
+static struct watch_setup setup;
+static bool draining;
+
+void health_init(const struct watch_setup *with)
+{
+    setup = *with;
+    draining = false;
+}
+
+void watch_drain(void)
+{
+    draining = true;
+}
+
+enum verdict health_live(struct req *r)
+{
+    reply_json(r, 200, STR("{\"status\":\"live\"}"));
+    return NEXT;
+}
+
+/* ---- ready ---- */
+
+enum verdict health_ready(struct req *r)
+{
+    if (draining) {
+        reply_json(r, 503, STR("{\"status\":\"draining\"}"));
+        return NEXT;
+    }
+    store_ping(r->store, &r->rows, &r->wait);
+    return WAIT;
+}
+
+enum verdict health_ready_known(struct req *r)
+{
+    if (r->rows.err == OK)
+        reply_json(r, 200, STR("{\"status\":\"ready\"}"));
+    else
+        reply_json(r, 503, STR("{\"status\":\"the store does not answer\"}"));
+    return NEXT;
+}
+
+/* ---- whole ---- */
+
+enum verdict health(struct req *r)
+{
+    int64_t *asked = arena_alloc(&r->arena, sizeof(*asked));
+    if (!asked)
+        return req_deny(r, ERR_NO_MEMORY);
+    *asked = clock_mono_now();
+    r->work = asked;
+    store_ping(r->store, &r->rows, &r->wait);
+    return WAIT;
+}
+
+static void put_store(struct text *t, const struct req *r)
+{
+    const int64_t *asked = r->work;
+    json_key(t, "store");
+    text_lit(t, "{\"status\":");
+    json_put_text(t, str_of(r->rows.err == OK ? "ok" : err_info(r->rows.err)->code));
+    json_key(t, "microseconds");
+    text_int(t, clock_mono_now() - *asked);
+    json_key(t, "engine");
+    json_put_text(t, str_of(store_says(r->store)));
+    text_char(t, '}');
+}
+
+static void put_cache(struct text *t, const struct req *r)
+{
+    json_key(t, "cache");
+    text_lit(t, "{\"status\":\"ok\",\"engine\":\"memory\"");
+    json_key(t, "bytes");
+    text_int(t, (int64_t)cache_bytes(r->cache));
+    json_key(t, "entries");
+    text_int(t, (int64_t)cache_entries(r->cache));
+    text_char(t, '}');
+}
+
+static void put_limits(struct text *t)
+{
+    static const char *const profiles[] = { "standard", "strict", "off" };
+    json_key(t, "limits");
+    text_lit(t, "{\"profile\":");
+    json_put_text(t, str_of(profiles[config.rate_limit_profile]));
+    if (config.rate_limit_profile == PROFILE_OFF) {
+        json_key(t, "warning");
+        json_put_text(t, STR("LIMITS ARE OFF: nothing but failed sign-ins is refused"));
+    }
+    text_char(t, '}');
+}
+
+enum verdict health_known(struct req *r)
+{
+    int running = atomic_load(setup.running);
+    bool ok = r->rows.err == OK && !draining;
+    struct text t = text_new(&r->arena, 512);
+
+    text_lit(&t, "{\"status\":");
+    json_put_text(&t, str_of(draining ? "draining" : !ok ? "failed" : running < setup.workers ? "degraded" : "ok"));
+    json_key(&t, "version");
+    json_put_text(&t, STR(GATEHOUSE_VERSION));
+    json_key(&t, "mode");
+    json_put_text(&t, str_of(mode_name(mode_now())));
+    put_store(&t, r);
+    put_cache(&t, r);
+    put_limits(&t);
+    json_key(&t, "workers");
+    text_printf(&t, "{\"configured\":%d,\"running\":%d}", setup.workers, running);
+    json_key(&t, "uptime_seconds");
+    text_int(&t, (clock_mono() - setup.started) / SECOND);
+    text_char(&t, '}');
+    if (t.failed)
+        return req_deny(r, ERR_NO_MEMORY);
+    reply_json(r, ok ? 200 : 503, text_str(&t));
+    return NEXT;
+}

@@ -1,0 +1,287 @@
+#include "worker.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "cache/cache.h"
+#include "cache/window.h"
+#include "gate/keyring.h"
+#include "gen/stmt.h"
+#include "http/compress.h"
+#include "http/flow.h"
+#include "jobs/jobs.h"
+#include "net/conn.h"
+#include "net/listen.h"
+#include "net/loop.h"
+#include "net/offload.h"
+#include "net/wheel.h"
+#include "pipeline.h"
+#include "reload.h"
+#include "route/match.h"
+#include "store/store.h"
+#include "watch/watch.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define POOL_THREADS 2
+#define POOL_DEPTH 1024
+#define PASSWORDS_DEPTH 64
+#define PASSWORDS_NICE 10
+#define END_TURN_MS 20 /* how often an ending worker looks whether all is done */
+
+#define IDLE_GRACE (SECOND / 2) /* behind the last accept: a request that is on its way on an idle connection is still answered */
+
+/* starting -> serving -> draining -> finishing; a signal may end it from any of them. */
+enum worker_state {
+    WORKER_STARTING,  /* the store is asked for the keys */
+    WORKER_SERVING,
+    WORKER_DRAINING,  /* told to end: accepts until `until`, but is not ready any more */
+    WORKER_FINISHING, /* accepts no more, finishes what is under way, until `until` at most */
+};
+
+static struct {
+    struct worker_start start;
+    enum worker_state state;
+    int status;
+    int64_t until; /* monotonic */
+    int64_t idle_until;
+    struct ticker *ending;
+
+    struct store *store;
+    struct cache *cache;
+    struct windows *windows;
+    struct offload *pool, *passwords;
+    struct keyring *keyring;
+
+    /* what is asked at the start */
+    struct arena arena;
+    struct rows rows;
+    enum err err;
+    struct wait wait;
+} worker;
+
+/* ---- the end ---- */
+
+static void stop_accepting(void)
+{
+    listen_stop(false);
+    if (worker.start.listener >= 0)
+        close(worker.start.listener); /* the last hold on the socket: who comes now is refused, not left waiting */
+    worker.start.listener = -1;
+    jobs_stop();
+    flow_drain();
+}
+
+static bool all_done(void)
+{
+    return flow_active() == 0 && conn_count() == 0 && !jobs_busy() && !worker.wait.open;
+}
+
+static void end_turn(void *owner)
+{
+    (void)owner;
+    if (worker.state == WORKER_DRAINING && clock_mono() >= worker.until) {
+        stop_accepting();
+        worker.state = WORKER_FINISHING;
+        worker.until = clock_mono() + WORKER_PATIENCE;
+    }
+    if (worker.state != WORKER_FINISHING)
+        return;
+    if (clock_mono() >= worker.idle_until)
+        conn_close_idle();
+    if (all_done() || clock_mono() >= worker.until) {
+        listen_stop(true);
+        conn_close_all();
+        loop_stop();
+    }
+}
+
+/* pause: how long it goes on accepting; grace: how much longer idle connections are kept. */
+static void drain(int64_t pause, int64_t grace)
+{
+    int64_t until = clock_mono() + pause;
+    if (worker.state == WORKER_FINISHING || (worker.state == WORKER_DRAINING && until >= worker.until))
+        return;
+    worker.state = WORKER_DRAINING;
+    worker.until = until;
+    worker.idle_until = until + grace;
+    watch_drain();
+    if (!worker.ending)
+        worker.ending = ticker_new(END_TURN_MS, end_turn, NULL);
+}
+
+static void on_signal(int signum)
+{
+    if (signum == SIGHUP && reload(worker.start.config, false))
+        flow_reload();
+    else if (signum == SIGTERM)
+        drain(config.drain_seconds * SECOND, IDLE_GRACE);
+    else if (signum == SIGINT)
+        drain(0, 0);
+}
+
+static void give_up(const char *why)
+{
+    log_say(LOG_ERROR, "start", "%s", why);
+    worker.status = 1;
+    drain(0, 0);
+}
+
+/* ---- the start: what is opened at once, then what the store is asked for, then the listeners ---- */
+
+static int cores(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+/* The loop's own, and what the master waits for. */
+static void mask_signals(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(how, &set, NULL);
+}
+
+/* The master blocked them before the fork, so that none is lost until here. */
+static enum err take_signals(void)
+{
+    TRY(loop_on_signal(SIGTERM, on_signal));
+    TRY(loop_on_signal(SIGINT, on_signal));
+    TRY(loop_on_signal(SIGHUP, on_signal));
+    mask_signals(SIG_UNBLOCK);
+    return OK;
+}
+
+static enum err open_rooms(void)
+{
+    const struct worker_start *start = &worker.start;
+    int hashers = cores() < 2 ? 2 : cores() > 64 ? 64 : cores();
+
+    TRY(loop_init());
+    wheel_init();
+    TRY(take_signals());
+    TRY(store_open(&worker.store, start->store, start->store_shared));
+    worker.windows = windows_init(start->windows_part, start->windows_entries);
+    worker.cache = cache_new((size_t)config.cache_megabytes << 20);
+    worker.keyring = keyring_new(worker.store, start->secret);
+    worker.pool = offload_new(POOL_THREADS, POOL_DEPTH, 0);
+    worker.passwords = offload_new(hashers, PASSWORDS_DEPTH, PASSWORDS_NICE);
+    if (!worker.cache || !worker.keyring || !worker.pool || !worker.passwords)
+        return ERR_NO_MEMORY;
+
+    route_init();
+    TRY(watch_init(&(struct watch_setup){
+        .workers = start->workers, .running = &start->server->running, .started = start->server->started }));
+    flow_init(&(struct flow_setup){
+        .store = worker.store, .cache = worker.cache, .windows = worker.windows, .pool = worker.pool,
+        .passwords = worker.passwords, .keyring = worker.keyring,
+        .start = pipeline_start, .resume = pipeline_resume, .body_max = pipeline_body_max });
+    return OK;
+}
+
+static void say_ready(void)
+{
+    struct server *server = worker.start.server;
+    if (worker.start.number == 0)
+        snprintf(server->store, sizeof(server->store), "%s", store_says(worker.store));
+    if (write(worker.start.ready, "r", 1) != 1)
+        give_up("the master does not listen");
+    close(worker.start.ready);
+}
+
+static void admins_known(struct wait *w)
+{
+    (void)w;
+    if (worker.state != WORKER_STARTING)
+        return;
+    if (worker.rows.err != OK || !rows_next(&worker.rows)) {
+        give_up("the store does not answer");
+        return;
+    }
+    if (rows_int(&worker.rows, COL_USER_ADMINS_N) == 0)
+        atomic_store(&worker.start.server->no_admin, true);
+    rows_fini(&worker.rows);
+
+    if ((worker.start.listener >= 0 && listen_start(worker.start.listener, false) != OK) ||
+        listen_start(worker.start.control, true) != OK) {
+        give_up("cannot listen");
+        return;
+    }
+    jobs_start(&(struct jobs_setup){ .store = worker.store, .cache = worker.cache, .keyring = worker.keyring,
+                                     .passwords = worker.passwords, .duty = worker.start.number == 0 });
+    worker.state = WORKER_SERVING;
+    say_ready();
+}
+
+static void keys_known(struct wait *w)
+{
+    (void)w;
+    if (worker.state != WORKER_STARTING)
+        return;
+    if (worker.err == ERR_INVALID) {
+        give_up("JWT_SECRET is not the one that the signing keys were sealed under");
+        return;
+    }
+    if (worker.err != OK) {
+        give_up("the signing keys cannot be read");
+        return;
+    }
+    wait_init(&worker.wait, admins_known);
+    ask_user_admins(worker.store, &worker.arena, &worker.rows, &worker.wait);
+}
+
+/* In the order that lets each let go of what it borrowed. */
+static void close_rooms(void)
+{
+    mask_signals(SIG_BLOCK); /* nobody takes them any more, and what is being closed is to be closed whole */
+    ticker_free(worker.ending);
+    jobs_fini();
+    flow_fini();
+    conn_fini();
+    compress_fini();
+    watch_fini();
+    route_fini();
+    offload_free(worker.passwords);
+    offload_free(worker.pool);
+    keyring_free(worker.keyring);
+    cache_free(worker.cache);
+    store_close(worker.store);
+    rows_fini(&worker.rows);
+    arena_reset(&worker.arena);
+    wheel_fini();
+    loop_fini();
+    arena_trim();
+    log_flush();
+}
+
+int worker_run(const struct worker_start *start)
+{
+    static char who[24];
+    snprintf(who, sizeof(who), "worker-%d", start->number);
+    log_who(who);
+    clock_tick();
+    metric_use((unsigned)start->number);
+    worker.start = *start;
+
+    enum err err = open_rooms();
+    if (err != OK) {
+        log_say(LOG_ERROR, "start", "the worker cannot start: %s", err_info(err)->code);
+        log_flush();
+        return 1;
+    }
+    wait_init(&worker.wait, keys_known);
+    keyring_load(worker.keyring, &worker.err, &worker.wait);
+    loop_run();
+    close_rooms();
+    return worker.status;
+}

@@ -1,0 +1,344 @@
+"""A Gatehouse of one's own: a folder, a port, a process and its log; nothing of it is left behind."""
+import atexit
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import tempfile
+import time
+import unittest
+
+from .wire import Conn, Framing, Gone
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PASSWORD = 'correct horse battery'
+BOOT_SECONDS = 30
+PASSED_ON = ('PATH', 'HOME', 'LANG', 'TMPDIR', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS', 'LLVM_PROFILE_FILE')
+COMPLAINT = re.compile(r'AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehaviorSanitizer|must\(')
+
+running = set()
+
+
+@atexit.register
+def end_all():
+    for server in list(running):
+        server.destroy()
+
+
+def binary():
+    path = os.environ.get('GATEHOUSE') or os.path.join(ROOT, 'build-asan', 'gatehouse')
+    if not os.access(path, os.X_OK):
+        raise AssertionError(f'there is no {path}: build first')
+    return path
+
+
+class Port:
+    """A port below those that the kernel hands out, held against the other tests by the name of a socket."""
+
+    def __init__(self):
+        for _ in range(200):
+            self.number = random.SystemRandom().randrange(15000, 32000)
+            self.claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            try:
+                self.claim.bind(f'\0gatehouse-test-port-{self.number}')
+                with socket.socket() as probe:
+                    probe.bind(('127.0.0.1', self.number))
+                return
+            except OSError:
+                self.claim.close()
+        raise AssertionError('no free port')
+
+    def give(self):
+        self.claim.close()
+
+
+def parents():
+    """{pid: parent} of every process that runs."""
+    found = {}
+    for entry in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{entry}/stat') as file:
+                state, parent = file.read().rpartition(')')[2].split()[:2]
+            if state not in 'ZX':
+                found[int(entry)] = int(parent)
+        except OSError:
+            pass
+    return found
+
+
+def alive(pid):
+    try:
+        with open(f'/proc/{pid}/stat') as file:
+            return file.read().rpartition(')')[2].split()[0] not in 'ZX'
+    except OSError:
+        return False
+
+
+class Server:
+    def __init__(self, limits=None, binary_path=None, **settings):
+        """settings: configuration by name. limits: {resource: value} for setrlimit, soft and hard."""
+        self.binary = binary_path or binary()
+        self.folder = tempfile.mkdtemp(prefix='gh-')
+        self.port_held = Port()
+        self.port = self.port_held.number
+        self.data = os.path.join(self.folder, 'data')
+        self.settings = {'HOST': '127.0.0.1', 'PORT': self.port, 'WORKERS': 2, 'DATA_DIR': self.data,
+                         'BCRYPT_COST': 10, 'RATE_LIMIT_PROFILE': 'off', 'DRAIN_SECONDS': 0, **settings}
+        self.limits = limits or {}
+        self.process = None
+        self.known = set()      # every process seen below ours, for the clean-up
+        self.users = 0
+        running.add(self)
+
+    # ---- life ----
+
+    def environment(self, **settings):
+        kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        chosen = {**self.settings, **settings}
+        return {**kept, **{name: str(value) for name, value in chosen.items() if value is not None}}
+
+    def launch(self, *args, **settings):
+        """Starts the process without waiting for it to be ready."""
+        def limit():
+            import resource
+            for what, value in self.limits.items():
+                resource.setrlimit(what, (value, value))
+
+        with open(self.path('out'), 'ab') as out, open(self.path('log'), 'ab') as log:
+            self.process = subprocess.Popen([self.binary, *(args or ('serve',))], env=self.environment(**settings),
+                                            cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=log,
+                                            preexec_fn=limit if self.limits else None)
+        return self
+
+    def start(self, **settings):
+        self.launch(**settings)
+        try:
+            self.until_ready()
+        except BaseException:
+            self.destroy()
+            raise
+        return self
+
+    def until_ready(self, seconds=BOOT_SECONDS):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self.process.poll() is not None:
+                raise AssertionError(f'the server ended with {self.process.returncode}:\n{self.text()[-4000:]}')
+            if self.is_ready():
+                self.pids()
+                return
+            time.sleep(0.02)
+        raise AssertionError(f'not ready after {seconds} s:\n{self.text()[-4000:]}')
+
+    def is_ready(self):
+        try:
+            with Conn(self.port, timeout=2) as conn:
+                return conn.ask('GET', '/health/ready').status == 200
+        except (OSError, Gone, Framing):
+            return False
+
+    def pids(self):
+        """The master, and all below it."""
+        tree = parents()
+        group = [self.process.pid] if self.process and alive(self.process.pid) else []
+        for pid in group:
+            group += [child for child, parent in tree.items() if parent == pid]
+        self.known.update(group)
+        return group
+
+    def workers(self):
+        tree = parents()
+        return sorted(child for child, parent in tree.items() if parent == self.process.pid)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self, seconds=30):
+        """SIGTERM; the exit must be clean in every way."""
+        before = self.pids()
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            text = self.text()[-3000:]
+            self.kill()
+            raise AssertionError(f'still running {seconds} s after SIGTERM:\n{text}') from None
+        time.sleep(0.05)
+        left = [pid for pid in before if alive(pid)]
+        self.end_known()
+        if left:
+            raise AssertionError(f'{len(left)} processes outlived their master')
+        if status != 0:
+            raise AssertionError(f'exit status {status}:\n{self.text()[-3000:]}')
+        self.assert_sane()
+
+    def kill(self):
+        """kill -9 of the master and whatever stays behind it."""
+        self.pids()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.end_known()
+
+    def end_known(self):
+        for pid in self.known:
+            try:
+                with open(f'/proc/{pid}/environ', 'rb') as file:
+                    ours = f'DATA_DIR={self.data}'.encode() in file.read().split(b'\0')
+                if ours:
+                    os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        self.known.clear()
+
+    def destroy(self):
+        """Whatever state it is in: gone, with its folder."""
+        running.discard(self)
+        try:
+            if self.process:
+                self.kill()
+        finally:
+            self.port_held.give()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def finish(self):
+        """The end of a test: a clean stop, then nothing is left."""
+        try:
+            if self.process and self.process.poll() is None:
+                self.stop()
+            else:
+                self.assert_sane()
+        finally:
+            self.destroy()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.finish()
+        else:
+            self.destroy()
+
+    # ---- what it says and keeps ----
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def text(self, name='log'):
+        try:
+            with open(self.path(name), errors='replace') as file:
+                return file.read()
+        except FileNotFoundError:
+            return ''
+
+    def assert_sane(self):
+        found = COMPLAINT.search(self.text())
+        if found:
+            raise AssertionError(self.text()[max(0, found.start() - 500):found.start() + 6000])
+
+    def lines(self):
+        """The log lines that are JSON objects."""
+        found = []
+        for line in self.text().splitlines():
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(value, dict):
+                found.append(value)
+        return found
+
+    def wait_for_line(self, wanted, seconds=5):
+        """The first log line for which wanted(line) holds."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for line in self.lines():
+                if wanted(line):
+                    return line
+            time.sleep(0.05)
+        raise AssertionError('no such log line; the last are:\n' + self.text()[-2000:])
+
+    def database(self, **options):
+        """The embedded store, read from outside."""
+        base = sqlite3.connect(os.path.join(self.data, 'gatehouse.db'), timeout=10, **options)
+        base.row_factory = sqlite3.Row
+        return base
+
+    def query(self, sql, *values):
+        base = self.database()
+        try:
+            return base.execute(sql, values).fetchall()
+        finally:
+            base.close()
+
+    # ---- the command line ----
+
+    def run(self, *args, text='', seconds=30, **settings):
+        """(status, stdout, stderr) of a command on the same configuration."""
+        done = subprocess.run([self.binary, *args], env=self.environment(**settings), cwd=self.folder,
+                              input=text, capture_output=True, text=True, timeout=seconds)
+        if COMPLAINT.search(done.stderr):
+            raise AssertionError(done.stderr)
+        return done.returncode, done.stdout, done.stderr
+
+    def add_user(self, role='user', email=None, password=PASSWORD):
+        self.users += 1
+        email = email or f'{role}{self.users}@example.com'
+        status, out, err = self.run('user', 'add', '--email', email, '--role', role, text=password + '\n')
+        if status:
+            raise AssertionError(f'user add {email} {role}: {status} {out} {err}')
+        return email
+
+
+def shared(**settings):
+    """(setUpModule, tearDownModule, get) for the one server that the tests of a module share."""
+    holder = {}
+
+    def set_up():
+        holder['server'] = Server(**settings).start()
+
+    def tear_down():
+        holder.pop('server').finish()
+
+    return set_up, tear_down, lambda: holder['server']
+
+
+class Case(unittest.TestCase):
+    """What tests say of replies."""
+
+    maxDiff = 4000
+
+    def assert_status(self, reply, *wanted):
+        self.assertIn(reply.status, wanted, repr(reply))
+        return reply
+
+    def assert_problem(self, reply, status, *codes):
+        """An error as RFC 9457 and PRODUCT.md want it; of one of these codes if some are given."""
+        wanted = status if isinstance(status, tuple) else (status,)
+        self.assertIn(reply.status, wanted, repr(reply))
+        self.assertEqual(reply.get('Content-Type'), 'application/problem+json', repr(reply))
+        told = reply.json
+        self.assertEqual(told.get('status', reply.status), reply.status)
+        self.assertIsInstance(told.get('code'), str)
+        self.assertIsInstance(told.get('detail'), str)
+        self.assertEqual(told.get('correlation_id'), reply.get('X-Request-ID'))
+        if codes:
+            self.assertIn(told['code'], codes, repr(reply))
+        return told
+
+    def assert_fault(self, reply, field, *codes, status=422):
+        """errors[] names this field."""
+        told = self.assert_problem(reply, status)
+        named = [fault for fault in told.get('errors', []) if fault.get('field') == field]
+        self.assertTrue(named, f'no fault of {field!r} in {told}')
+        for fault in named:
+            self.assertEqual(set(fault), {'field', 'code', 'message'})
+            if codes:
+                self.assertIn(fault['code'], codes, told)

@@ -1,0 +1,68 @@
+/* Gate 1 as a table of ids. */
+#include "gate/facts.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static const struct {
+    const char *says, *id;
+    enum verdict verdict;
+} rows[] = {
+    { "version 7", "0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b", NEXT },
+    { "version 4", "f47ac10b-58cc-4372-a567-0e02b2c3d479", NEXT },
+    { "upper case", "F47AC10B-58CC-4372-A567-0E02B2C3D479", NEXT },
+    { "nil", "00000000-0000-0000-0000-000000000000", DENY },
+    { "max", "ffffffff-ffff-ffff-ffff-ffffffffffff", DENY },
+    { "version 1", "f47ac10b-58cc-1372-a567-0e02b2c3d479", DENY },
+    { "version 8", "f47ac10b-58cc-8372-a567-0e02b2c3d479", DENY },
+    { "another variant", "f47ac10b-58cc-4372-c567-0e02b2c3d479", DENY },
+    { "half of its digits alike", "11111111-1111-4111-a167-0e02b2c3d479", DENY },
+    { "without hyphens", "f47ac10b58cc4372a5670e02b2c3d479", DENY },
+    { "in braces", "{f47ac10b-58cc-4372-a567-0e02b2c3d479}", DENY },
+    { "urn", "urn:uuid:f47ac10b-58cc-4372-a567-0e02b2c3d479", DENY },
+    { "too short", "f47ac10b-58cc-4372-a567-0e02b2c3d47", DENY },
+    { "a foreign digit", "g47ac10b-58cc-4372-a567-0e02b2c3d479", DENY },
+    { "empty", "", DENY },
+    { "an injection", "1' or '1'='1", DENY },
+};
+
+static void ids(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct req r = { 0 };
+        r.target_ids.n = 1;
+        r.target_ids.text[0] = str_of(rows[i].id);
+        if (gate_uuid(&r) != rows[i].verdict || (rows[i].verdict == DENY && r.err != ERR_BAD_ID))
+            fail_msg("%s", rows[i].says);
+    }
+}
+
+static void the_second_id_counts_too(void **state)
+{
+    (void)state;
+    struct req r = { 0 };
+    r.target_ids.n = 2;
+    r.target_ids.text[0] = STR("f47ac10b-58cc-4372-a567-0e02b2c3d479");
+    r.target_ids.text[1] = STR("nonsense");
+    assert_int_equal(gate_uuid(&r), DENY);
+}
+
+static void no_id_is_fine(void **state)
+{
+    (void)state;
+    struct req r = { 0 };
+    assert_int_equal(gate_uuid(&r), NEXT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ids),
+        cmocka_unit_test(the_second_id_counts_too),
+        cmocka_unit_test(no_id_is_fine),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,190 @@
+/* Every statement of sql/ against a migrated database. */
+#include "fixture.h"
+
+static void every_statement_prepares_with_its_columns(void **state)
+{
+    struct fixture *f = *state;
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    for (int i = 0; i < stmts_count; i++) {
+        const struct stmt *stmt = stmts[i];
+        sqlite3_stmt *p;
+        if (sqlite3_prepare_v2(db, stmt->sqlite, -1, &p, NULL) != SQLITE_OK)
+            fail_msg("%s: %s", stmt->name, sqlite3_errmsg(db));
+        if (sqlite3_column_count(p) != stmt->ncolumns)
+            fail_msg("%s gives %d columns and declares %d", stmt->name, sqlite3_column_count(p),
+                     stmt->ncolumns);
+        for (int k = 0; k < stmt->ncolumns; k++)
+            if (strcmp(sqlite3_column_name(p, k), stmt->columns[k].name) != 0)
+                fail_msg("%s calls column %d %s and declares %s", stmt->name, k,
+                         sqlite3_column_name(p, k), stmt->columns[k].name);
+        if (sqlite3_bind_parameter_count(p) != stmt->nparams)
+            fail_msg("%s has another number of parameters than it declares", stmt->name);
+        if ((sqlite3_stmt_readonly(p) != 0) == stmt->change)
+            fail_msg("%s is no %s", stmt->name, stmt->change ? "change" : "read");
+        if (stmt->index != i)
+            fail_msg("%s has another index", stmt->name);
+        sqlite3_finalize(p);
+    }
+    sqlite3_close(db);
+}
+
+/* A value that any column takes; roles exist under that name. */
+static struct value value_for(const struct slot *slot, bool null)
+{
+    struct value v = { .type = slot->type, .null = null && slot->null };
+    switch (slot->type) {
+    case VALUE_UUID:
+        v.uuid = id_of(1);
+        break;
+    case VALUE_TEXT:
+        v.text = STR("viewer");
+        break;
+    case VALUE_JSON:
+        v.text = STR("{}");
+        break;
+    case VALUE_BYTES:
+        v.text = STR("\x01\x02");
+        break;
+    case VALUE_REAL:
+        v.real = 1.5;
+        break;
+    default:
+        v.i = 1;
+    }
+    return v;
+}
+
+/* What a statement may say of data that it does not know; anything else is a mistake in it. */
+static bool is_answer(const struct stmt *stmt, enum err err)
+{
+    return err == OK || err == ERR_EXISTS || err == ERR_IN_USE ||
+           (stmt->rows >= 0 && err == stmt->otherwise);
+}
+
+static void every_statement_runs(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f, NULL);
+    for (int i = 0; i < 2 * stmts_count; i++) {
+        const struct stmt *stmt = stmts[i / 2];
+        struct value values[STMT_PARAMS_MAX];
+        for (int k = 0; k < stmt->nparams; k++)
+            values[k] = value_for(&stmt->params[k], i % 2);
+        struct asked a;
+        asked_new(&a);
+        if (stmt->change) {
+            struct change c;
+            change_init(&c, &f->arena);
+            change_add(&c, stmt, values);
+            store_commit(f->store, &c, &a.rows, &a.wait);
+        } else {
+            store_ask(f->store, stmt, values, &a.rows, &a.wait);
+        }
+        settle();
+        assert_true(a.woken);
+        if (!is_answer(stmt, a.rows.err))
+            fail_msg("%s: %s", stmt->name, err_info(a.rows.err)->code);
+        rows_fini(&a.rows);
+    }
+    fixture_close(f);
+}
+
+static void typed_functions_reach_their_statements(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f, NULL);
+    struct uuid id = id_of(5), owner = id_of(6);
+    struct change c;
+    struct asked added, got, listed;
+    change_init(&c, &f->arena);
+    add_user_add(&c, &owner, STR("a@example.org"), STR("-"), STR("user"), STR("active"), STR("{}"),
+                 11);
+    add_startup_add(&c, &id, &owner, STR("Acme"), STR_NONE, STR("seed"), STR("new"), STR("{}"), 12);
+    store_commit(f->store, &c, &asked_new(&added)->rows, &added.wait);
+    settle();
+    assert_int_equal(added.rows.err, OK);
+    assert_int_equal(added.rows.changed, 2);
+
+    ask_startup_get(f->store, &f->arena, &id, &asked_new(&got)->rows, &got.wait);
+    ask_startup_list(f->store, &f->arena, 1, &owner, STR_NONE, STR_NONE, STR_NONE, NULL, NULL, 0,
+                     10, &asked_new(&listed)->rows, &listed.wait);
+    settle();
+    assert_true(rows_next(&got.rows));
+    assert_true(str_eq(rows_text(&got.rows, COL_STARTUP_NAME), STR("Acme")));
+    assert_true(rows_null(&got.rows, COL_STARTUP_INDUSTRY));
+    assert_int_equal(rows_int(&got.rows, COL_STARTUP_CREATED_AT), 12);
+    assert_int_equal(listed.rows.count, 1);
+    rows_fini(&got.rows);
+    rows_fini(&listed.rows);
+    fixture_close(f);
+}
+
+/* Pages of two through rows of which some share their time, each way. */
+static void pages_meet_without_gap_or_overlap(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f, NULL);
+    struct uuid owner = id_of(6);
+    struct asked a;
+    struct change c;
+    change_init(&c, &f->arena);
+    add_user_add(&c, &owner, STR("a@example.org"), STR("-"), STR("user"), STR("active"), STR("{}"),
+                 11);
+    for (int n = 0; n < 7; n++) {
+        struct uuid id = id_of(100 + n);
+        add_startup_add(&c, &id, &owner, STR("x"), STR_NONE, STR_NONE, STR("new"), STR("{}"),
+                        20 + n / 3);
+    }
+    store_commit(f->store, &c, &asked_new(&a)->rows, &a.wait);
+    settle();
+    assert_int_equal(a.rows.err, OK);
+
+    for (int order = 0; order < 2; order++) {
+        struct value key = { .type = VALUE_TIME, .null = true };
+        struct uuid after = { { 0 } };
+        int seen = 0;
+        for (int count = 2; count == 2;) {
+            ask_startup_list(f->store, &f->arena, order, &owner, STR_NONE, STR_NONE, STR_NONE, &key,
+                             key.null ? NULL : &after, 0, 2, &asked_new(&a)->rows, &a.wait);
+            settle();
+            assert_int_equal(a.rows.err, OK);
+            count = a.rows.count;
+            while (rows_next(&a.rows)) {
+                after = rows_uuid(&a.rows, COL_STARTUP_ID);
+                key = rows_value(&a.rows, COL_STARTUP_CREATED_AT);
+                struct uuid expected = id_of(100 + (order ? 6 - seen : seen));
+                assert_true(uuid_eq(&after, &expected));
+                seen++;
+            }
+            rows_fini(&a.rows);
+        }
+        assert_int_equal(seen, 7);
+    }
+    fixture_close(f);
+}
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    fixture_make(&f);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture_remove(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_statement_prepares_with_its_columns, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_statement_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(typed_functions_reach_their_statements, setup, teardown),
+        cmocka_unit_test_setup_teardown(pages_meet_without_gap_or_overlap, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
