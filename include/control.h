@@ -1,6 +1,6 @@
-/* control.h: how the command line reaches the server of DATA_DIR: HTTP/1.1 over its control socket, one request a connection.
- * When no server runs, a worker of our own does the work meanwhile: the same code, the same rows, the same audit.
- * What is wrong is said here, in one line on standard error.
+/* control.h: how the command line reaches the server of DATA_DIR: HTTP/1.1 over its control socket, one request a
+ * connection. When no server runs, a worker of our own does the work meanwhile: the same code, the same rows, the
+ * same audit. What is wrong is said here, in one line on standard error.
  */
 #ifndef CONTROL_H
 #define CONTROL_H

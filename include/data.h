@@ -13,12 +13,14 @@
 
 /* Makes the folder, with mode 0700, if it is not there. */
 bool data_folder(void);
-/* Takes the lock, for this process and those that it forks. ERR_IN_USE, unsaid, while another server or command has it. */
+/* Takes the lock, for this process and those that it forks. ERR_IN_USE, unsaid, while another server or command has
+ * it. */
 enum err data_lock(void) CHECKED;
 /* Process id of who has the lock, 0 if unknown. */
 long data_holder(void);
 
-/* JWT_SECRET, or the secret of the folder, made at first use; under the lock. Static; p is NULL when there is none to be had. */
+/* JWT_SECRET, or the secret of the folder, made at first use; under the lock. Static; p is NULL when there is none to
+ * be had. */
 struct str data_secret(void);
 
 /* Path of the embedded store. False when DATABASE_URL names a store that this program does not know. */

@@ -1,4 +1,5 @@
-/* declare.h: everything that is declared, gathered once: the resources of every room, and the open dimensions of the metrics. */
+/* declare.h: everything that is declared, gathered once: the resources of every room, and the open dimensions of the
+ * metrics. */
 #ifndef DECLARE_H
 #define DECLARE_H
 

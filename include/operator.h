@@ -1,4 +1,5 @@
-/* operator.h: the commands that ask the server for something. Each prints what came of it and returns the exit status. */
+/* operator.h: the commands that ask the server for something. Each prints what came of it and returns the exit
+ * status. */
 #ifndef OPERATOR_H
 #define OPERATOR_H
 

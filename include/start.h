@@ -1,6 +1,6 @@
-/* start.h: what must be there before the first worker is forked, for a server and for a command that finds none: folder, lock,
- * secret, segment, schema, sockets. Done by a process that has no loop, no store and no thread.
- * What is wrong is said here, in one line on standard error; the caller only ends.
+/* start.h: what must be there before the first worker is forked, for a server and for a command that finds none:
+ * folder, lock, secret, segment, schema, sockets. Done by a process that has no loop, no store and no thread. What is
+ * wrong is said here, in one line on standard error; the caller only ends.
  */
 #ifndef START_H
 #define START_H
@@ -23,7 +23,8 @@ void start_close_listeners(void);
 /* Brings the schema of the store up to date, in a process of its own. */
 bool start_migrate(const char *store);
 
-/* Forks worker `number`. Returns its process id, -1 on failure; *ready is the pipe on which it says so. It ends with this process. */
+/* Forks worker `number`. Returns its process id, -1 on failure; *ready is the pipe on which it says so. It ends with
+ * this process. */
 pid_t start_worker(const struct worker_start *start, int number, int *ready);
 
 /* Removes the control socket. */

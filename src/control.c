@@ -24,7 +24,7 @@
 static struct sockaddr_un address;
 static pid_t own; /* the worker that was started for this command, 0: a server answers */
 
-/* ---- finding who answers ---- */
+/* ---- one request ---- */
 
 static int reach(void)
 {
@@ -41,77 +41,6 @@ static int reach(void)
     errno = why;
     return -1;
 }
-
-static bool server_answers(void)
-{
-    int fd = reach();
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
-}
-
-/* Quiet: what matters is the answer. */
-static bool start_own(const char *config_path)
-{
-    struct worker_start start;
-    char byte;
-    int ready;
-    log_open(STDERR_FILENO, LOG_ERROR, (enum log_format)config.log_format);
-    log_who("command");
-    if (!start_prepare(&start, 1, config_path))
-        return false;
-    own = start_worker(&start, 0, &ready);
-    if (own < 0) {
-        own = 0;
-        warn("cannot start a worker");
-        return false;
-    }
-    bool listens = read(ready, &byte, 1) == 1;
-    close(ready);
-    if (!listens)
-        warnx("the worker for this command did not start");
-    return listens;
-}
-
-bool control_open(const char *config_path)
-{
-    const struct timespec pause = { .tv_nsec = RETRY_MS * 1000 * 1000 };
-    int64_t until = clock_mono_now() + SERVER_PATIENCE;
-    clock_tick();
-    signal(SIGPIPE, SIG_IGN);
-    if (!data_folder() || !data_control(&address))
-        return false;
-    while (!server_answers()) {
-        if (errno == EACCES) {
-            warn("%s", address.sun_path);
-            return false;
-        }
-        enum err err = data_lock();
-        if (err == OK)
-            return start_own(config_path);
-        if (err != ERR_IN_USE)
-            return false;
-        if (clock_mono_now() > until) {
-            warnx("process %ld uses DATA_DIR %s, but does not answer", data_holder(), config.data_dir);
-            return false;
-        }
-        nanosleep(&pause, NULL);
-    }
-    return true;
-}
-
-void control_close(void)
-{
-    if (own > 0) {
-        kill(own, SIGINT);
-        while (waitpid(own, NULL, 0) < 0 && errno == EINTR)
-            ;
-        start_end();
-    }
-    own = 0;
-}
-
-/* ---- one request ---- */
 
 static bool send_all(int fd, struct str bytes)
 {
@@ -152,21 +81,101 @@ static bool read_answer(struct str bytes, struct answer *out)
     return out->status >= 100;
 }
 
-bool control_ask(struct arena *a, const char *method, struct str target, struct str body, struct answer *out)
+static bool exchange(struct arena *a, const char *method, struct str target, struct str body,
+                     struct answer *out)
 {
     struct text request = text_new(a, 512 + body.n), reply = text_new(a, 65536);
-    text_printf(&request, "%s %.*s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method, STR_ARG(target));
+    text_printf(&request, "%s %.*s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method,
+                STR_ARG(target));
     if (body.p)
         text_printf(&request, "Content-Type: application/json\r\nContent-Length: %zu\r\n", body.n);
     text_lit(&request, "\r\n");
     text_add(&request, body);
 
     int fd = request.failed ? -1 : reach();
-    bool answered = fd >= 0 && send_all(fd, text_str(&request)) && receive_all(fd, &reply) &&
+    if (fd < 0)
+        return false;
+    bool answered = send_all(fd, text_str(&request)) && receive_all(fd, &reply) &&
                     read_answer(text_str(&reply), out);
-    if (fd >= 0)
-        close(fd);
-    if (!answered)
-        warnx("the server of DATA_DIR %s did not answer; whether the change was made is not known", config.data_dir);
+    close(fd);
     return answered;
+}
+
+bool control_ask(struct arena *a, const char *method, struct str target, struct str body,
+                 struct answer *out)
+{
+    if (exchange(a, method, target, body, out))
+        return true;
+    warnx("the server did not answer; whether the change was made is not known");
+    return false;
+}
+
+/* ---- finding who answers ---- */
+
+/* A connection alone proves little: the workers of a killed server may not have ended yet. */
+static bool server_answers(void)
+{
+    struct arena arena = { 0 };
+    struct answer answer;
+    bool answers =
+        exchange(&arena, "GET", STR("/health/live"), STR_NONE, &answer) && answer.status == 200;
+    arena_reset(&arena);
+    return answers;
+}
+
+/* Quiet: what matters is the answer. */
+static bool start_own(const char *config_path)
+{
+    struct worker_start start;
+    char byte;
+    int ready;
+    log_open(STDERR_FILENO, LOG_ERROR, (enum log_format)config.log_format);
+    log_who("command");
+    if (!start_prepare(&start, 1, config_path))
+        return false;
+    own = start_worker(&start, 0, &ready);
+    if (own < 0) {
+        own = 0;
+        warn("cannot start a worker");
+        return false;
+    }
+    bool listens = read(ready, &byte, 1) == 1;
+    close(ready);
+    if (!listens)
+        warnx("the worker for this command did not start");
+    return listens;
+}
+
+bool control_open(const char *config_path)
+{
+    const struct timespec pause = { .tv_nsec = RETRY_MS * 1000 * 1000 };
+    int64_t until = clock_mono_now() + SERVER_PATIENCE;
+    clock_tick();
+    signal(SIGPIPE, SIG_IGN);
+    if (!data_folder() || !data_control(&address))
+        return false;
+    while (!server_answers()) {
+        enum err err = data_lock();
+        if (err == OK)
+            return start_own(config_path);
+        if (err != ERR_IN_USE)
+            return false;
+        if (clock_mono_now() > until) {
+            warnx("process %ld uses DATA_DIR, but does not answer", data_holder());
+            return false;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+void control_close(void)
+{
+    if (own > 0) {
+        kill(own, SIGINT);
+        while (waitpid(own, NULL, 0) < 0 && errno == EINTR)
+            ;
+        start_end();
+    }
+    own = 0;
 }

@@ -171,7 +171,7 @@ bool data_store(char out[PATH_MAX])
     if (url[0] == '\0')
         return path_of("gatehouse.db", out);
     if (strstr(url, "://")) {
-        warnx("DATABASE_URL: this version knows the embedded store only; give a file name, or nothing");
+        warnx("DATABASE_URL: only the embedded store is known here; give a file name");
         return false;
     }
     snprintf(out, PATH_MAX, "%s", url); /* at most 2000 characters */

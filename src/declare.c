@@ -82,7 +82,8 @@ static unsigned caches(const char *out[NAMES_MAX])
 }
 
 /* One dimension, under the label that one or more families have. */
-static void label(const char *as, unsigned (*fill)(const char *out[NAMES_MAX]), const enum metric *families, int n)
+static void label(const char *as, unsigned (*fill)(const char *out[NAMES_MAX]),
+                  const enum metric *families, int n)
 {
     const char *filled[NAMES_MAX];
     unsigned count = fill(filled);
@@ -96,7 +97,8 @@ static void label(const char *as, unsigned (*fill)(const char *out[NAMES_MAX]), 
 void declare_metrics(void)
 {
     static const enum metric of_route[] = { METRIC_HTTP_REQUESTS, METRIC_HTTP_DURATION };
-    static const enum metric of_stage[] = { METRIC_GATE_PASSED, METRIC_GATE_DENIED, METRIC_GATE_MICROSECONDS };
+    static const enum metric of_stage[] = { METRIC_GATE_PASSED, METRIC_GATE_DENIED,
+                                            METRIC_GATE_MICROSECONDS };
     static const enum metric of_code[] = { METRIC_ERRORS };
     static const enum metric of_resource[] = { METRIC_BUSINESS_CREATED, METRIC_BUSINESS_DELETED };
     static const enum metric of_type[] = { METRIC_CACHE_LOOKUPS };

@@ -161,7 +161,8 @@ static int misuse(const char *what, const char *which)
     return USAGE;
 }
 
-/* "--email E" and "--email=E"; moves *i over a value of its own. False: it is not this option, or the value is missing. */
+/* "--email E" and "--email=E"; moves *i over a value of its own. False: it is not this option, or the value is
+ * missing. */
 static bool option(char **argv, int *i, const char *name, const char **value)
 {
     size_t n = strlen(name);
@@ -177,8 +178,8 @@ static int read_line(char **argv)
 {
     line.program = argv[0];
     for (int i = 1; argv[i]; i++) {
-        if (option(argv, &i, "--config", &line.config) || option(argv, &i, "--email", &line.email) ||
-            option(argv, &i, "--role", &line.role))
+        if (option(argv, &i, "--config", &line.config) ||
+            option(argv, &i, "--email", &line.email) || option(argv, &i, "--role", &line.role))
             continue;
         if (strcmp(argv[i], "--status") == 0)
             line.status = true;
@@ -200,7 +201,8 @@ static const struct command *find(void)
         return commands;
     for (int i = 0; i < COUNT(commands); i++) {
         const struct command *c = &commands[i];
-        bool second = c->second ? line.nwords == 2 && strcmp(line.words[1], c->second) == 0 : line.nwords == 1;
+        bool second = c->second ? line.nwords == 2 && strcmp(line.words[1], c->second) == 0
+                                : line.nwords == 1;
         if (strcmp(line.words[0], c->word) == 0 && second)
             return c;
     }

@@ -98,7 +98,10 @@ static void log_death(int number, pid_t pid, int status)
     log_begin(master.ending && status == 0 ? LOG_INFO : LOG_ERROR, "worker.ended");
     log_int("worker", number);
     log_int("pid", pid);
-    log_int(WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    if (WIFSIGNALED(status))
+        log_int("signal", WTERMSIG(status));
+    else
+        log_int("status", WEXITSTATUS(status));
     log_end();
 }
 
@@ -119,9 +122,10 @@ static void slot_died(int number, int status)
         master.failed = true;
         end_all(SIGINT, END_PATIENCE);
     }
-    if (clock_mono() - s->began >= STEADY)
-        s->pause = 0;
-    s->pause = s->pause == 0 ? PAUSE_MIN : s->pause * 2 < PAUSE_MAX ? s->pause * 2 : PAUSE_MAX;
+    bool steady = clock_mono() - s->began >= STEADY;
+    s->pause = steady || s->pause == 0 ? PAUSE_MIN : s->pause * 2;
+    if (s->pause > PAUSE_MAX)
+        s->pause = PAUSE_MAX;
     s->due = clock_mono() + s->pause;
 }
 
@@ -140,7 +144,9 @@ static void reap(void)
 /* A word that a shell reads as it is. */
 static void print_word(const char *word)
 {
-    if (word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-")] == '\0') {
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-";
+    if (word[strspn(word, plain)] == '\0') {
         printf("%s", word);
         return;
     }
@@ -172,9 +178,11 @@ static void print_first_admin(void)
 static void announce(void)
 {
     const struct server *server = master.start.server;
-    printf("Gatehouse " GATEHOUSE_VERSION "\n  listens on  %s\n  store       %s\n  cache       memory, %lld MiB a worker\n"
-           "  workers     %d\n",
-           start_address(), server->store, (long long)config.cache_megabytes, master.n);
+    printf("Gatehouse %s\n", GATEHOUSE_VERSION);
+    printf("  listens on  %s\n", start_address());
+    printf("  store       %s\n", server->store);
+    printf("  cache       memory, %lld MiB a worker\n", (long long)config.cache_megabytes);
+    printf("  workers     %d\n", master.n);
     if (config.rate_limit_profile == PROFILE_OFF)
         printf("  LIMITS ARE OFF (RATE_LIMIT_PROFILE=off): only failed sign-ins are refused\n");
     if (server->no_admin)
@@ -221,12 +229,13 @@ static void read_ready(struct slot *s)
     char byte;
     if (read(s->ready, &byte, 1) == 1)
         set_ready(s);
-    if (!master.serving && !master.ending && atomic_load(&master.start.server->running) == master.n) {
-        master.serving = true;
-        log_say(LOG_INFO, "ready", "%d workers, %s, %lld ms after the start", master.n, start_address(),
-                (long long)(clock_mono_now() - master.start.server->started) / 1000);
-        announce();
-    }
+    const struct server *server = master.start.server;
+    if (master.serving || master.ending || atomic_load(&server->running) < master.n)
+        return;
+    master.serving = true;
+    long long took = (clock_mono_now() - server->started) / 1000;
+    log_say(LOG_INFO, "ready", "%d workers, %s, %lld ms", master.n, start_address(), took);
+    announce();
 }
 
 static void start_due(void)
@@ -267,7 +276,7 @@ static void turn(void)
         read_signals();
     start_due();
     if (!master.serving && !master.ending && clock_mono() >= master.until) {
-        log_say(LOG_ERROR, "start", "the workers are not ready after %d s", (int)(START_PATIENCE / SECOND));
+        log_say(LOG_ERROR, "start", "the workers do not become ready");
         master.failed = true;
         end_all(SIGINT, END_PATIENCE);
     }
@@ -306,11 +315,12 @@ static bool open_all(const char *config_path)
         return false;
     enum err err = data_lock();
     if (err == ERR_IN_USE)
-        warnx("another server or command uses DATA_DIR %s (process %ld)", config.data_dir, data_holder());
+        warnx("process %ld uses DATA_DIR %s already", data_holder(), config.data_dir);
     if (err != OK)
         return false;
     master.n = config.workers > 0 ? (int)config.workers : cores();
-    return start_listeners(master.n) && start_prepare(&master.start, master.n, config_path) && take_signals();
+    return start_listeners(master.n) && start_prepare(&master.start, master.n, config_path) &&
+           take_signals();
 }
 
 int master_run(const char *config_path, const char *program)
@@ -326,7 +336,7 @@ int master_run(const char *config_path, const char *program)
     master.program = program;
     master.until = clock_mono() + START_PATIENCE;
     if (config.rate_limit_profile == PROFILE_OFF)
-        log_say(LOG_WARN, "limits", "RATE_LIMIT_PROFILE=off: nothing but failed sign-ins is refused");
+        log_say(LOG_WARN, "limits", "LIMITS ARE OFF: nothing but failed sign-ins is refused");
     clock_tick();
     for (int i = 0; i < master.n; i++)
         start_slot(i);

@@ -91,7 +91,9 @@ static ssize_t read_piped(char *out, size_t size)
 static struct str read_password(void)
 {
     static char password[PASSWORD_READ];
-    ssize_t n = isatty(STDIN_FILENO) ? read_typed(password, sizeof(password)) : read_piped(password, sizeof(password));
+    bool typed = isatty(STDIN_FILENO);
+    ssize_t n =
+        typed ? read_typed(password, sizeof(password)) : read_piped(password, sizeof(password));
     if (n > 0 && password[n - 1] == '\n')
         n--;
     if (n > 0 && password[n - 1] == '\r')
@@ -114,7 +116,8 @@ static void put_encoded(struct text *t, const char *value)
 {
     for (; *value; value++) {
         unsigned char c = (unsigned char)*value;
-        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || strchr("-._~", c))
+        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+            strchr("-._~", c))
             text_char(t, (char)c);
         else
             text_printf(t, "%%%02X", c);
@@ -123,7 +126,8 @@ static void put_encoded(struct text *t, const char *value)
 
 /* ---- what comes out ---- */
 
-/* Rows of the list at `from`, a path with its query; the named members of each in columns. Follows `next` until it is null. */
+/* Rows of the list at `from`, a path with its query; the named members of each in columns. Follows `next` until it is
+ * null. */
 static int print_list(const char *from, const char *const *columns)
 {
     struct str next = STR_NONE;
@@ -162,10 +166,11 @@ int operator_user_add(const char *email, const char *role)
     put_member(&body, "role", str_of(role));
     text_char(&body, '}');
     const struct json *made = ask("POST", STR("/api/v1/users"), text_str(&body));
-    if (made)
-        printf("%.*s is %.*s now, id %.*s\n", STR_ARG(member(made, "email")), STR_ARG(member(made, "role")),
-               STR_ARG(member(made, "id")));
-    return made ? 0 : 1;
+    if (!made)
+        return 1;
+    struct str who = member(made, "email"), is = member(made, "role"), id = member(made, "id");
+    printf("%.*s is %.*s now, id %.*s\n", STR_ARG(who), STR_ARG(is), STR_ARG(id));
+    return 0;
 }
 
 /* The id of the one user with that address. */
@@ -215,8 +220,10 @@ int operator_keys_list(void)
 int operator_keys_rotate(void)
 {
     const struct json *made = ask("POST", STR("/api/v1/signing-keys/rotate"), STR("{}"));
-    if (made)
-        printf("new tokens are signed with key %.*s; the old one verifies until its last token has ended\n",
-               STR_ARG(member(made, "id")));
-    return made ? 0 : 1;
+    if (!made)
+        return 1;
+    struct str id = member(made, "id"), from = member(made, "from_at");
+    printf("key %.*s signs from %.*s on; the old one verifies until its tokens have ended\n",
+           STR_ARG(id), STR_ARG(from));
+    return 0;
 }

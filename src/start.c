@@ -26,10 +26,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WINDOWS_ENTRIES (1u << 17) /* pages arrive on first touch */
 #define CONTROL_BACKLOG 64
+#define PORT_MS 1000 /* that the port may stay taken */
 
 static int listeners[WORKERS_MAX];
 static int nlisteners;
@@ -47,7 +49,8 @@ static bool make_segment(struct worker_start *out, int workers)
     unsigned blocks = (unsigned)workers + 1; /* the last one is the master's */
     declare_metrics();
     size_t size = rounded(metric_size(blocks)) + rounded(epoch_size()) + rounded(mode_size()) +
-                  rounded(store_shared_size()) + rounded(windows_size(WINDOWS_ENTRIES)) + rounded(sizeof(struct server));
+                  rounded(store_shared_size()) + rounded(windows_size(WINDOWS_ENTRIES)) +
+                  rounded(sizeof(struct server));
     if (shm_init(size) != OK) {
         warnx("no memory to share between workers (%zu bytes)", size);
         return false;
@@ -79,7 +82,7 @@ static int migrate(const char *store)
     int here = 0, known = 0;
     enum err err = store_migrate(store, migrate_says);
     if (err == ERR_INVALID && store_schema(store, &here, &known) == OK)
-        warnx("%s has schema %d, and this program knows %d at most: it needs a newer program", store, here, known);
+        warnx("%s has schema %d; this program knows %d and is too old for it", store, here, known);
     else if (err != OK)
         warnx("%s cannot be brought to the schema of this program: %s", store, err_info(err)->code);
     log_flush();
@@ -138,20 +141,30 @@ static int bind_one(const struct addrinfo *at, bool shared)
     return -1;
 }
 
-/* SO_REUSEPORT would let two servers of one user share a port without a word, so it is tried without at first. */
+/* SO_REUSEPORT would let two servers of one user share a port without a word, so it is tried without at first. The
+ * workers of a server that was killed just now may hold it for a moment.
+ */
 static bool port_is_free(const struct addrinfo *at)
 {
-    int fd = bind_one(at, false);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
+    const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+    int fd;
+    for (int waited = 0; (fd = bind_one(at, false)) < 0; waited += 20) {
+        if (errno != EADDRINUSE || waited >= PORT_MS)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    close(fd);
+    return true;
 }
 
 bool start_listeners(int n)
 {
     char port[8];
     struct addrinfo *at = NULL;
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+    const struct addrinfo hints = {
+        .ai_socktype = SOCK_STREAM,
+        .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+    };
     must(n <= WORKERS_MAX);
     snprintf(port, sizeof(port), "%d", (int)config.port);
     int why = getaddrinfo(config.host, port, &hints, &at);
@@ -177,14 +190,17 @@ bool start_listeners(int n)
 
 const char *start_address(void)
 {
-    static char text[NI_MAXHOST + 32];
+    static char text[NI_MAXHOST + NI_MAXSERV + 16];
     struct sockaddr_storage at;
     socklen_t size = sizeof(at);
+    const int flags = NI_NUMERICHOST | NI_NUMERICSERV;
     char host[NI_MAXHOST], port[NI_MAXSERV];
     if (getsockname(listeners[0], (struct sockaddr *)&at, &size) < 0 ||
-        getnameinfo((struct sockaddr *)&at, size, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+        getnameinfo((struct sockaddr *)&at, size, host, sizeof(host), port, sizeof(port), flags) !=
+            0)
         return "http://?";
-    snprintf(text, sizeof(text), at.ss_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
+    bool v6 = at.ss_family == AF_INET6;
+    snprintf(text, sizeof(text), "http://%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
     return text;
 }
 
@@ -212,7 +228,12 @@ bool start_prepare(struct worker_start *out, int workers, const char *config_pat
     static char store[PATH_MAX];
     uint8_t key[16];
 
-    *out = (struct worker_start){ .workers = workers, .listener = -1, .config = config_path, .store = store };
+    *out = (struct worker_start){
+        .workers = workers,
+        .listener = -1,
+        .config = config_path,
+        .store = store,
+    };
     signal(SIGPIPE, SIG_IGN);
     umask(077);
     raise_descriptors();

@@ -23,24 +23,29 @@
 #include "store/store.h"
 #include "watch/watch.h"
 
+#include <errno.h>
+#include <linux/filter.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define POOL_THREADS 2
 #define POOL_DEPTH 1024
 #define PASSWORDS_DEPTH 64
 #define PASSWORDS_NICE 10
-#define END_TURN_MS 20 /* how often an ending worker looks whether all is done */
+#define END_TURN_MS 20            /* how often an ending worker looks whether all is done */
+#define QUEUE_GRACE (SECOND / 10) /* for who has connected, but has not been accepted yet */
+#define IDLE_GRACE (SECOND / 2)   /* after that: for a request that is on its way on an idle connection */
 
-#define IDLE_GRACE (SECOND / 2) /* behind the last accept: a request that is on its way on an idle connection is still answered */
-
-/* starting -> serving -> draining -> finishing; a signal may end it from any of them. */
+/* starting -> serving -> draining -> shutting -> finishing; a signal may end it from any of them. */
 enum worker_state {
     WORKER_STARTING,  /* the store is asked for the keys */
     WORKER_SERVING,
     WORKER_DRAINING,  /* told to end: accepts until `until`, but is not ready any more */
+    WORKER_SHUTTING,  /* nobody new can connect; accepts who did before, until `until` */
     WORKER_FINISHING, /* accepts no more, finishes what is under way, until `until` at most */
 };
 
@@ -48,7 +53,8 @@ static struct {
     struct worker_start start;
     enum worker_state state;
     int status;
-    int64_t until; /* monotonic */
+    int64_t until;      /* monotonic: the end of the state */
+    int64_t grace;      /* how much longer than the listener idle connections are kept */
     int64_t idle_until;
     struct ticker *ending;
 
@@ -66,6 +72,22 @@ static struct {
 } worker;
 
 /* ---- the end ---- */
+
+/* A closed listener resets who is in its queue. So newcomers are kept out of it first: their SYN is dropped as if it
+ * was lost, and when they try again, a second later, they are refused in good order. */
+static void shut_out(int fd)
+{
+    static struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), /* the flags in the TCP header (RFC 9293 section 3.1) */
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1), /* SYN without ACK */
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+    };
+    const struct sock_fprog program = { COUNT(code), code };
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+        log_say(LOG_WARN, "drain", "newcomers cannot be kept out: %s", strerror(errno));
+}
 
 static void stop_accepting(void)
 {
@@ -86,8 +108,16 @@ static void end_turn(void *owner)
 {
     (void)owner;
     if (worker.state == WORKER_DRAINING && clock_mono() >= worker.until) {
+        worker.state = WORKER_SHUTTING;
+        if (worker.start.listener >= 0) {
+            shut_out(worker.start.listener);
+            worker.until = clock_mono() + QUEUE_GRACE;
+        }
+    }
+    if (worker.state == WORKER_SHUTTING && clock_mono() >= worker.until) {
         stop_accepting();
         worker.state = WORKER_FINISHING;
+        worker.idle_until = clock_mono() + worker.grace;
         worker.until = clock_mono() + WORKER_PATIENCE;
     }
     if (worker.state != WORKER_FINISHING)
@@ -101,15 +131,16 @@ static void end_turn(void *owner)
     }
 }
 
-/* pause: how long it goes on accepting; grace: how much longer idle connections are kept. */
+/* pause: how long it goes on accepting; grace: how much longer idle connections are kept than that. */
 static void drain(int64_t pause, int64_t grace)
 {
     int64_t until = clock_mono() + pause;
-    if (worker.state == WORKER_FINISHING || (worker.state == WORKER_DRAINING && until >= worker.until))
+    if (worker.state > WORKER_DRAINING ||
+        (worker.state == WORKER_DRAINING && until >= worker.until))
         return;
     worker.state = WORKER_DRAINING;
     worker.until = until;
-    worker.idle_until = until + grace;
+    worker.grace = grace;
     watch_drain();
     if (!worker.ending)
         worker.ending = ticker_new(END_TURN_MS, end_turn, NULL);
@@ -162,6 +193,30 @@ static enum err take_signals(void)
     return OK;
 }
 
+/* What those who serve requests work with. */
+static enum err lend_rooms(void)
+{
+    const struct watch_setup watch = {
+        .workers = worker.start.workers,
+        .running = &worker.start.server->running,
+        .started = worker.start.server->started,
+    };
+    const struct flow_setup flow = {
+        .store     = worker.store,
+        .cache     = worker.cache,
+        .windows   = worker.windows,
+        .pool      = worker.pool,
+        .passwords = worker.passwords,
+        .keyring   = worker.keyring,
+        .start     = pipeline_start,
+        .resume    = pipeline_resume,
+        .body_max  = pipeline_body_max,
+    };
+    route_init();
+    flow_init(&flow);
+    return watch_init(&watch);
+}
+
 static enum err open_rooms(void)
 {
     const struct worker_start *start = &worker.start;
@@ -178,15 +233,7 @@ static enum err open_rooms(void)
     worker.passwords = offload_new(hashers, PASSWORDS_DEPTH, PASSWORDS_NICE);
     if (!worker.cache || !worker.keyring || !worker.pool || !worker.passwords)
         return ERR_NO_MEMORY;
-
-    route_init();
-    TRY(watch_init(&(struct watch_setup){
-        .workers = start->workers, .running = &start->server->running, .started = start->server->started }));
-    flow_init(&(struct flow_setup){
-        .store = worker.store, .cache = worker.cache, .windows = worker.windows, .pool = worker.pool,
-        .passwords = worker.passwords, .keyring = worker.keyring,
-        .start = pipeline_start, .resume = pipeline_resume, .body_max = pipeline_body_max });
-    return OK;
+    return lend_rooms();
 }
 
 static void say_ready(void)
@@ -217,8 +264,14 @@ static void admins_known(struct wait *w)
         give_up("cannot listen");
         return;
     }
-    jobs_start(&(struct jobs_setup){ .store = worker.store, .cache = worker.cache, .keyring = worker.keyring,
-                                     .passwords = worker.passwords, .duty = worker.start.number == 0 });
+    const struct jobs_setup jobs = {
+        .store     = worker.store,
+        .cache     = worker.cache,
+        .keyring   = worker.keyring,
+        .passwords = worker.passwords,
+        .duty      = worker.start.number == 0,
+    };
+    jobs_start(&jobs);
     worker.state = WORKER_SERVING;
     say_ready();
 }

@@ -2,6 +2,7 @@
 """Runs every test there is and ends with one line: N passed, N failed.
 
     tests/run.py <build folder> [filter]
+    tests/run.py --programs <build folder> <filter>     what must be built for that
 
 Jobs are the cmocka and fuzz-replay programs that meson declares, and each tests/**/test_*.py. A job
 has a folder of its own (TMPDIR, removed afterwards), a time limit, and a sanitizer log that must stay
@@ -52,12 +53,15 @@ def read(path):
 
 # ---- the parent: jobs, their processes, what they say -----------------------------------------
 
-def find_jobs(build, wanted):
+def find_programs(build, wanted):
     with open(os.path.join(build, 'meson-info', 'intro-tests.json')) as file:
         declared = json.load(file)
     jobs = [Job(f"{test['suite'][0].split(':')[-1]}/{test['name']}", test['cmd']) for test in declared]
-    jobs = sorted((job for job in jobs if wanted in job.name), key=lambda job: job.name)
+    return sorted((job for job in jobs if wanted in job.name), key=lambda job: job.name)
 
+
+def find_jobs(build, wanted):
+    jobs = find_programs(build, wanted)
     for path in sorted(glob.glob(os.path.join(ROOT, 'tests', '**', 'test_*.py'), recursive=True)):
         name = os.path.relpath(path, os.path.join(ROOT, 'tests'))[:-len('.py')]
         jobs.append(Job(name, [sys.executable, os.path.abspath(__file__), '--cases', path, name, wanted]))
@@ -67,7 +71,7 @@ def find_jobs(build, wanted):
 def environment(build, folder):
     log = os.path.join(folder, 'sanitizer')
     return dict(os.environ, TMPDIR=folder, GATEHOUSE=os.path.join(os.path.abspath(build), 'gatehouse'),
-                CMOCKA_MESSAGE_OUTPUT='tap', PYTHONDONTWRITEBYTECODE='1',
+                PYTHONDONTWRITEBYTECODE='1',
                 # handle_segv=2: cmocka would catch the signal and hide the report.
                 ASAN_OPTIONS=f'detect_leaks=1:abort_on_error=0:handle_segv=2:log_path={log}',
                 UBSAN_OPTIONS=f'print_stacktrace=1:log_path={log}')
@@ -112,10 +116,12 @@ def run_job(job, build, top, stop):
     python = '--cases' in job.command
     begun = time.monotonic()
     with open(output, 'wb') as out, open(results if not python else os.devnull, 'wb') as tap:
-        process = subprocess.Popen(job.command, env=dict(environment(build, folder), RESULTS=results),
-                                   stdin=subprocess.DEVNULL, stdout=out if python else tap, stderr=out)
         try:
+            process = subprocess.Popen(job.command, env=dict(environment(build, folder), RESULTS=results),
+                                       stdin=subprocess.DEVNULL, stdout=out if python else tap, stderr=out)
             status = process.wait(None if python else PROGRAM_SECONDS)
+        except OSError as why:
+            status = why
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -292,6 +298,11 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if sys.argv[1:2] == ['--cases']:
         return run_cases(*sys.argv[2:5])
+    if sys.argv[1:2] == ['--programs']:
+        build, wanted = sys.argv[2:4]
+        programs = [os.path.relpath(job.command[0], build) for job in find_programs(build, wanted)]
+        print('gatehouse', *programs, sep='\n')
+        return 0
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     return run_all(sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else '')

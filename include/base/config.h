@@ -41,6 +41,7 @@ struct network {
     struct in6_addr address;
     unsigned bits; /* 0 to 128 */
 };
+#define NETWORKS_MAX 32 /* of one list in the settings */
 /* Parses "10.0.0.0/8,::1"; at most `most` entries; returns their number, or -1 for a bad list. */
 int network_list(const char *text, struct network *out, int most);
 bool network_has(const struct network *list, int n, const struct in6_addr *address);

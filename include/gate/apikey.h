@@ -1,5 +1,5 @@
-/* gate/apikey.h: the text of an API key: gh_<8 public>_<43 secret>. The public part names the row; of the secret, 256 random
- * bits in base64url, only the SHA-256 is stored, so the text is shown once.
+/* gate/apikey.h: the text of an API key: gh_<8 public>_<43 secret>. The public part names the row; of the
+ * secret, 256 random bits in base64url, only the SHA-256 is stored, so the text is shown once.
  */
 #ifndef GATE_APIKEY_H
 #define GATE_APIKEY_H

@@ -1,6 +1,6 @@
 /* jobs/jobs.h: what runs without a request, on the worker's loop: leases that ran out, upkeep of the store, gauges.
- * Every worker keeps its own gauges. What must be done once for all is done by worker 0; with more nodes a row of the store will
- * name who does it.
+ * Every worker keeps its own gauges. What must be done once for all is done by worker 0; with more nodes a row of the
+ * store will name who does it.
  */
 #ifndef JOBS_JOBS_H
 #define JOBS_JOBS_H

@@ -13,8 +13,9 @@ enum task_retry { TASK_RETRY_FAILED, TASK_RETRY_EXPIRED };
 #define TASK_BACKOFF_BASE (2 * SECOND)
 #define TASK_BACKOFF_MAX (10 * MINUTE)
 
-/* Microseconds until the attempt behind attempt n (from 1) may begin: exponential with equal jitter, so anywhere in the upper half
- * of base * 2^(n-1), which is TASK_BACKOFF_MAX at most. Jitter keeps tasks that failed together from coming back together. */
+/* Microseconds until the attempt behind attempt n (from 1) may begin: exponential with equal jitter, so anywhere in
+ * the upper half of base * 2^(n-1), which is TASK_BACKOFF_MAX at most. Jitter keeps tasks that failed together from
+ * coming back together. */
 static inline int64_t task_backoff(int64_t attempt)
 {
     int64_t whole = TASK_BACKOFF_BASE;

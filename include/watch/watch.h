@@ -1,4 +1,5 @@
-/* watch/watch.h: what operators see: health, the metrics page, the description of the API. Its routes are one resource without rows. */
+/* watch/watch.h: what operators see: health, the metrics page, the description of the API. Its routes are one
+ * resource without rows. */
 #ifndef WATCH_WATCH_H
 #define WATCH_WATCH_H
 
@@ -10,9 +11,9 @@ extern const struct resource system_resource;
 
 /* What health tells besides what it tests. All is borrowed. */
 struct watch_setup {
-    int workers; /* that should run */
+    int workers;               /* that should run */
     const atomic_int *running; /* that do */
-    int64_t started; /* of the server, monotonic microseconds */
+    int64_t started;           /* of the server, monotonic microseconds */
 };
 /* Writes the API's description too, so that it is asked for without work. ERR_NO_MEMORY. */
 enum err watch_init(const struct watch_setup *setup) CHECKED;
@@ -20,8 +21,5 @@ void watch_fini(void);
 
 /* From now on readiness is denied. */
 void watch_drain(void);
-
-/* Whether the metrics page may be read without a token from this address: loopback, or a network of METRICS_ALLOW. */
-bool watch_allows(const struct in6_addr *address);
 
 #endif

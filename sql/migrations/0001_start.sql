@@ -54,6 +54,7 @@ create table refresh_tokens (
 );
 create index refresh_tokens_session on refresh_tokens (session_id);
 create index refresh_tokens_expiry on refresh_tokens (expires_at);
+create index refresh_tokens_successor on refresh_tokens (used_at) where successor is not null;
 
 -- From where an account has signed in before.
 create table sign_ins (

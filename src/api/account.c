@@ -75,7 +75,8 @@ enum err email_read(struct req *r, struct str *out)
 static void hashing_run(struct job *job)
 {
     struct hashing *h = LIST_OF(job, struct hashing, job);
-    h->matches = !h->check || password_matches((struct str){ h->current, h->current_n }, str_of(h->against));
+    h->matches =
+        !h->check || password_matches((struct str){ h->current, h->current_n }, str_of(h->against));
     if (h->matches && h->next_n > 0)
         h->err = password_hash((struct str){ h->next, h->next_n }, h->cost, h->hash);
     explicit_bzero(h->current, sizeof(h->current));
@@ -109,7 +110,8 @@ enum verdict hashing_make(struct req *r, struct hashing *h, struct str next)
 }
 
 /* What is no hash matches nothing, but is checked: it must not cost less. */
-enum verdict hashing_check(struct req *r, struct hashing *h, struct str current, struct str against, struct str next)
+enum verdict hashing_check(struct req *r, struct hashing *h, struct str current, struct str against,
+                           struct str next)
 {
     *h = (struct hashing){ .check = true };
     h->current_n = copy_in(h->current, current);

@@ -1,4 +1,6 @@
-/* account.h: what sign-up, sign-in and the management of users share: addresses of e-mail, and password work off the loop. */
+/* account.h: what sign-up, sign-in and the management of users share: addresses of e-mail, and password work
+ * off the loop.
+ */
 #ifndef API_ACCOUNT_H
 #define API_ACCOUNT_H
 
@@ -10,7 +12,8 @@
 
 /* The address as it is stored and compared: its ASCII letters small. In the arena; p is NULL when memory is out. */
 struct str email_fold(struct arena *a, struct str email);
-/* Whether a folded address is one: a dot-atom (RFC 5322 section 3.2.3) of 64 bytes at most, '@', a host name with a dot. */
+/* Whether a folded address is one: a dot-atom (RFC 5322 section 3.2.3) of 64 bytes at most, '@', and a host
+ * name with a dot. */
 bool email_valid(struct str email);
 /* The folded address that the field `email` of the body gives; ERR_INVALID with a fault when it is none. */
 enum err email_read(struct req *r, struct str *out) CHECKED;
@@ -31,7 +34,8 @@ struct hashing {
 /* Makes the hash of `next`. WAIT, or DENY when too much is queued (429). */
 enum verdict hashing_make(struct req *r, struct hashing *h, struct str next);
 /* Checks `current` against a hash and, if it matches, makes the hash of `next` unless its p is NULL. */
-enum verdict hashing_check(struct req *r, struct hashing *h, struct str current, struct str against, struct str next);
+enum verdict hashing_check(struct req *r, struct hashing *h, struct str current, struct str against,
+                           struct str next);
 
 /* src/api/users.c: composes a user's row, the statement that adds it and the reply 201. */
 struct new_user {

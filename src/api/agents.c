@@ -17,7 +17,8 @@ static bool url_character(char c)
            (c && strchr("-._~:/?#[]@!$&'()*+,;=%", c));
 }
 
-/* An absolute http or https URL with a host, and without a name or password in front of it: those would be a secret in plain sight. */
+/* An absolute http or https URL with a host, and without a name or password in front of it: those would be a secret
+ * in plain sight. */
 static bool url_acceptable(struct str url)
 {
     struct str rest = url, host = url;

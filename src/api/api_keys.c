@@ -1,5 +1,5 @@
-/* The caller's own API keys. A key never does more than its owner's role allows at that moment, and cannot make or change keys.
- * Its text is shown once, when it is made.
+/* The caller's own API keys. A key never does more than its owner's role allows at that moment, and cannot make
+ * or change keys. Its text is shown once, when it is made.
  */
 #include "api/all.h"
 #include "api/crud.h"
@@ -77,10 +77,12 @@ static enum verdict key_make_row(struct req *r, struct value *row)
     row[COL_API_KEY_PUBLIC] = (struct value){ .type = VALUE_TEXT, .text = public };
     row[COL_API_KEY_LAST_USED_AT] = (struct value){ .type = VALUE_TIME, .null = true };
     row[COL_API_KEY_VERSION] = (struct value){ .type = VALUE_INT, .i = 1 };
-    row[COL_API_KEY_CREATED_AT] = row[COL_API_KEY_UPDATED_AT] = (struct value){ .type = VALUE_TIME, .i = r->now };
+    row[COL_API_KEY_CREATED_AT] = (struct value){ .type = VALUE_TIME, .i = r->now };
+    row[COL_API_KEY_UPDATED_AT] = row[COL_API_KEY_CREATED_AT];
 
     const struct value *expires = &row[COL_API_KEY_EXPIRES_AT];
-    add_api_key_add(&r->change, &row[COL_API_KEY_ID].uuid, &r->who->user_id, row[COL_API_KEY_NAME].text, public,
+    add_api_key_add(&r->change, &row[COL_API_KEY_ID].uuid, &r->who->user_id,
+                    row[COL_API_KEY_NAME].text, public,
                     (struct str){ (const char *)hash, SHA256_SIZE }, row[COL_API_KEY_SCOPES].text,
                     expires->null ? NULL : &expires->i, row[COL_API_KEY_METADATA].text, r->now);
     r->row = row;
@@ -99,9 +101,10 @@ static enum verdict key_create(struct req *r)
     if (key_adjust(r, row) != NEXT)
         return DENY;
     if (row[COL_API_KEY_SCOPES].null) { /* all that the role has now */
-        row[COL_API_KEY_SCOPES] = (struct value){ .type = VALUE_JSON, .text = permits_write(&r->arena, r->who->permits) };
-        if (!row[COL_API_KEY_SCOPES].text.p)
+        struct str all = permits_write(&r->arena, r->who->permits);
+        if (!all.p)
             return req_deny(r, ERR_NO_MEMORY);
+        row[COL_API_KEY_SCOPES] = (struct value){ .type = VALUE_JSON, .text = all };
     }
     enum verdict v = key_make_row(r, row);
     r->audit_target = row[COL_API_KEY_ID].uuid;
@@ -124,7 +127,8 @@ static enum verdict key_rotate(struct req *r)
         return req_deny_for(r, ERR_CONFLICT, "the key has ended already");
     if (!old.null && old.i < until)
         until = old.i;
-    add_api_key_end(&r->change, &r->facts->id, r->facts->version, row[COL_API_KEY_PUBLIC].text, until, r->now);
+    add_api_key_end(&r->change, &r->facts->id, r->facts->version, row[COL_API_KEY_PUBLIC].text,
+                    until, r->now);
     return key_make_row(r, row);
 }
 

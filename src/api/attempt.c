@@ -8,7 +8,8 @@ enum verdict attempt_spend(struct req *r, struct attempt *a, struct str account,
     int more = a->signin.n - a->paid;
     if (more <= 0)
         return NEXT;
-    if (!window_spend(r->windows, a->signin.windows + a->paid, more, clock_mono(), &a->spent, &r->wait))
+    if (!window_spend(r->windows, a->signin.windows + a->paid, more, clock_mono(), &a->spent,
+                      &r->wait))
         return WAIT;
     return attempt_spent(r, a);
 }

@@ -1,5 +1,5 @@
-/* attempt.h: one try at a password. The windows of failed tries are spent ahead, so that tries that run at once cannot exceed
- * them, and given back when it was none: the password was right, or was not looked at.
+/* attempt.h: one try at a password. The windows of failed tries are spent ahead, so that tries that run at once
+ * cannot exceed them, and given back when it was none: the password was right, or was not looked at.
  */
 #ifndef API_ATTEMPT_H
 #define API_ATTEMPT_H

@@ -36,8 +36,14 @@ static enum verdict register_hashed(struct req *r)
     struct sign_up *s = r->work;
     if (s->hashing.err != OK)
         return req_deny(r, s->hashing.err);
-    return user_make(r, &(struct new_user){ .email = s->email, .role = STR("user"), .status = STR("active"),
-                                            .metadata = input_text(r, "metadata"), .hash = s->hashing.hash });
+    const struct new_user user = {
+        .email = s->email,
+        .role = STR("user"),
+        .status = STR("active"),
+        .metadata = input_text(r, "metadata"),
+        .hash = s->hashing.hash,
+    };
+    return user_make(r, &user);
 }
 
 const struct stage register_steps[] = {

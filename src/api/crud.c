@@ -26,8 +26,19 @@ static bool bind_known(const struct req *r, const char *name, struct value *out)
     return true;
 }
 
-static struct value bind_change(const struct req *r, const struct slot *slot,
-                                const struct value *row)
+/* A field that is taken and never shown has no column: as given, or its default. */
+static struct value bind_taken(struct req *r, const struct slot *slot)
+{
+    const struct input *in = r->input;
+    for (int i = 0; in && i < in->n; i++)
+        if (strcmp(in->fields[i].name, slot->name) == 0)
+            return in->at[i];
+    const struct field *f = resource_field(r->resource, slot->name);
+    must(f);
+    return field_standard(&r->arena, f);
+}
+
+static struct value bind_change(struct req *r, const struct slot *slot, const struct value *row)
 {
     struct value v;
     int column = resource_column(r->resource, slot->name);
@@ -39,7 +50,7 @@ static struct value bind_change(const struct req *r, const struct slot *slot,
         return (struct value){ .type = VALUE_UUID, .uuid = r->target_ids.id };
     if (strcmp(slot->name, "owner_id") == 0)
         return (struct value){ .type = VALUE_UUID, .uuid = r->who->user_id };
-    return *input_value(r, slot->name); /* taken, never shown: it has no column */
+    return bind_taken(r, slot);
 }
 
 void crud_change(struct req *r, const struct stmt *stmt, const struct value *row)
@@ -138,37 +149,34 @@ static void put(struct value *row, const struct resource *res, const char *name,
         row[column] = v;
 }
 
-/* What a field has at creation: as given, or its default. */
-static struct value begins_with(struct req *r, const char *name)
+/* The defaults of the resource, for a body that has other fields than it. */
+static void put_defaults(struct req *r, struct value *row)
 {
-    const struct input *in = r->input;
-    for (int i = 0; in && i < in->n; i++)
-        if (strcmp(in->fields[i].name, name) == 0)
-            return in->at[i];
-    const struct field *f = resource_field(r->resource, name);
-    if (f)
-        return field_standard(&r->arena, f);
-    return (struct value){ .type = VALUE_JSON, .text = STR("{}") }; /* metadata */
+    const struct resource *res = r->resource;
+    for (int i = 0; i < res->nfields; i++)
+        put(row, res, res->fields[i].name, field_standard(&r->arena, &res->fields[i]));
+    put(row, res, "metadata", (struct value){ .type = VALUE_JSON, .text = STR("{}") });
 }
 
 static struct value *row_new(struct req *r, const struct uuid *id)
 {
-    const struct stmt *get = r->resource->get;
-    struct value *row = ARENA_ARRAY(&r->arena, struct value, (size_t)get->ncolumns);
+    const struct resource *res = r->resource;
+    const struct input *in = r->input;
+    struct value *row = ARENA_ARRAY(&r->arena, struct value, (size_t)res->get->ncolumns);
     if (!row)
         return NULL;
-    for (int i = 0; i < get->ncolumns; i++) {
-        row[i] = null_of(get->columns[i].type);
-        if (resource_field(r->resource, get->columns[i].name) ||
-            strcmp(get->columns[i].name, "metadata") == 0)
-            row[i] = begins_with(r, get->columns[i].name);
-    }
-    put(row, r->resource, "id", (struct value){ .type = VALUE_UUID, .uuid = *id });
-    put(row, r->resource, "owner_id",
-        (struct value){ .type = VALUE_UUID, .uuid = r->who->user_id });
-    put(row, r->resource, "version", (struct value){ .type = VALUE_INT, .i = 1 });
-    put(row, r->resource, "created_at", (struct value){ .type = VALUE_TIME, .i = r->now });
-    put(row, r->resource, "updated_at", (struct value){ .type = VALUE_TIME, .i = r->now });
+    for (int i = 0; i < res->get->ncolumns; i++)
+        row[i] = null_of(res->get->columns[i].type);
+    if (!in || r->action->input)
+        put_defaults(r, row);
+    for (int i = 0; in && i < in->n; i++)
+        put(row, res, in->fields[i].name, in->at[i]); /* as given, or its default */
+
+    put(row, res, "id", (struct value){ .type = VALUE_UUID, .uuid = *id });
+    put(row, res, "owner_id", (struct value){ .type = VALUE_UUID, .uuid = r->who->user_id });
+    put(row, res, "version", (struct value){ .type = VALUE_INT, .i = 1 });
+    put(row, res, "created_at", (struct value){ .type = VALUE_TIME, .i = r->now });
+    put(row, res, "updated_at", (struct value){ .type = VALUE_TIME, .i = r->now });
     return row;
 }
 

@@ -50,7 +50,7 @@ enum verdict issue_keys(struct req *r)
     return WAIT;
 }
 
-/* They may be stale once more by now. A new key only signs once every worker had the time to read it, so these will do. */
+/* They may be stale once more by now. A new key only signs once every worker had the time to read it: these do. */
 enum verdict issue_keys_here(struct req *r)
 {
     if (r->err != OK)
@@ -61,8 +61,15 @@ enum verdict issue_keys_here(struct req *r)
 static enum err sign(struct req *r, const struct subject *s, int64_t life, struct str *token)
 {
     int64_t iat = r->now - r->now % SECOND;
-    struct claims claims = { .sub = s->user, .sid = s->session, .jti = uuid_new(r->now), .role = s->role,
-                             .ver = s->token_version, .iat = iat, .exp = iat + life };
+    const struct claims claims = {
+        .sub = s->user,
+        .sid = s->session,
+        .jti = uuid_new(r->now),
+        .role = s->role,
+        .ver = s->token_version,
+        .iat = iat,
+        .exp = iat + life,
+    };
     return jwt_sign(&r->arena, keyring_keys(r->keyring), &claims, r->now, token);
 }
 

@@ -1,5 +1,5 @@
-/* Signing in with a password. An unknown account, a wrong password and an account that is not active look alike, in status, body
- * and time: a hash is checked for each, and each counts as failed.
+/* Signing in with a password. An unknown account, a wrong password and an account that is not active look alike,
+ * in status, body and time: a hash is checked for each, and each counts as failed.
  */
 #include "account.h"
 #include "attempt.h"
@@ -109,8 +109,9 @@ static enum verdict login_stranger(struct req *r)
 static bool outdated(struct str hash)
 {
     int64_t cost;
-    return hash.n == PASSWORD_HASH &&
-           str_int((struct str){ hash.p + 4, 2 }, 0, 99, &cost) && cost != config.bcrypt_cost;
+    if (hash.n != PASSWORD_HASH || !str_int((struct str){ hash.p + 4, 2 }, 0, 99, &cost))
+        return false;
+    return cost != config.bcrypt_cost;
 }
 
 static enum verdict login_check(struct req *r)
@@ -165,7 +166,8 @@ static enum verdict login_open(struct req *r)
     network_format(&r->address, address);
 
     s->session = uuid_new(r->now);
-    add_session_add(&r->change, &s->session, &s->user, str_of(address), user_agent_of(r), expires, r->now);
+    add_session_add(&r->change, &s->session, &s->user, str_of(address), user_agent_of(r), expires,
+                    r->now);
     add_refresh_add(&r->change, hash, &s->session, expires, r->now);
     add_signin_add(&r->change, &s->user, l->place, r->now);
     if (l->hashing.hash[0])

@@ -1,5 +1,5 @@
-/* Changing one's own password. The current one must be known: a stolen session cannot take the account over, and guessing counts
- * as failed sign-ins do. Every session ends, this one too.
+/* Changing one's own password. The current one must be known: a stolen session cannot take the account over, and
+ * guessing counts as failed sign-ins do. Every session ends, this one too.
  */
 #include "account.h"
 #include "attempt.h"

@@ -1,6 +1,7 @@
-/* Trading a refresh token for its successor. The trade is one compare-and-set. Who comes at the same time, or lost the reply and
- * asks again within the grace, gets the same successor, which lies sealed under a key that only the presented token gives. Later
- * a used token is a stolen one, the thief's or the victim's: the session ends, and with it the whole family.
+/* Trading a refresh token for its successor. The trade is one compare-and-set. Who comes at the same time, or lost
+ * the reply and asks again within the grace, gets the same successor, which lies sealed under a key that only the
+ * presented token gives. Later a used token is a stolen one, the thief's or the victim's: the session ends, and
+ * with it the whole family.
  */
 #include "auth.h"
 #include "base/metric.h"
@@ -118,7 +119,8 @@ static enum verdict rotate(struct req *r, struct refresh *f)
     if (err != OK)
         return req_deny(r, err);
     add_refresh_use(&r->change, f->hash, f->sealed, r->now);
-    add_refresh_add_next(&r->change, hash, f->hash, f->sealed, &f->subject.session, expires, r->now);
+    add_refresh_add_next(&r->change, hash, f->hash, f->sealed, &f->subject.session, expires,
+                         r->now);
     add_session_extend(&r->change, &f->subject.session, expires, r->now);
     return NEXT;
 }
@@ -153,10 +155,12 @@ enum verdict refresh_rotated(struct req *r)
     struct refresh *f = r->work;
     if (f->reused)
         return NEXT;
-    struct str sealed = rows_next(&r->rows) ? rows_text(&r->rows, COL_REFRESH_USE_SUCCESSOR) : STR_NONE;
+    struct str sealed = STR_NONE;
+    if (rows_next(&r->rows))
+        sealed = rows_text(&r->rows, COL_REFRESH_USE_SUCCESSOR);
     bool first = str_eq(sealed, f->sealed);
     if (!first && open_successor(r, f, sealed) != OK)
-        return req_deny_for(r, ERR_CONFLICT, "the token was used meanwhile, and its successor cannot be opened");
+        return req_deny_for(r, ERR_CONFLICT, "used meanwhile, its successor cannot be opened");
     metric_add(METRIC_AUTH_REFRESHES, first ? REFRESH_ROTATED : REFRESH_GRACE, 1);
     return issue_reply(r, &f->subject, f->next);
 }

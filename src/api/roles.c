@@ -1,5 +1,5 @@
-/* Roles: named sets of permissions, changed at run time and in effect at once. The role `admin` is as it is, so that somebody can
- * always do everything; the role `user` stays, because sign-up gives it.
+/* Roles: named sets of permissions, changed at run time and in effect at once. The role `admin` is as it is, so
+ * that somebody can always do everything; the role `user` stays, because sign-up gives it.
  */
 #include "api/all.h"
 #include "api/crud.h"
@@ -41,7 +41,8 @@ static enum verdict role_delete(struct req *r)
 #define PERMIT_WORD(id, name) "|" name
 
 static const struct field role_fields[] = {
-    { "name",        TEXT,  .min = 2, .max = 31, .required = true, .fixed = true, .says = "Small letters, digits and _." },
+    { "name",        TEXT,  .min = 2, .max = 31, .required = true, .fixed = true,
+      .says = "Small letters, digits and _." },
     { "description", TEXT,  .max = 1000, .null = true },
     { "permissions", TEXTS, .oneof = &(PERMITS(PERMIT_WORD))[1], .max = PERMIT_COUNT, .required = true,
       .says = "What who has the role may do." },

@@ -1,5 +1,6 @@
-/* The keys that sign access tokens; their secrets never leave the store but to sign. A new key signs a little later than it is
- * there, so that every worker can verify its tokens by then; the old ones verify until the last token they signed has ended.
+/* The keys that sign access tokens; their secrets never leave the store but to sign. A new key signs a little later
+ * than it is there, so that every worker can verify its tokens by then; the old ones verify until the last token
+ * they signed has ended.
  */
 #include "api/all.h"
 #include "base/clock.h"
@@ -51,7 +52,8 @@ static enum verdict keys_listed(struct req *r)
         struct uuid id = rows_uuid(&r->rows, COL_KEY_LIST_ID);
         if (n > 0)
             text_char(&t, ',');
-        put_key(&t, &id, rows_int(&r->rows, COL_KEY_LIST_FROM_AT), rows_int(&r->rows, COL_KEY_LIST_UNTIL_AT));
+        put_key(&t, &id, rows_int(&r->rows, COL_KEY_LIST_FROM_AT),
+                rows_int(&r->rows, COL_KEY_LIST_UNTIL_AT));
     }
     text_lit(&t, "],\"next\":null}");
     return reply_text(r, 200, &t);
@@ -79,7 +81,7 @@ static enum verdict keys_rotate(struct req *r)
     if (r->rows.err != OK)
         return req_deny(r, r->rows.err);
     if (ring_full(&r->rows, r->now))
-        return req_deny_for(r, ERR_CONFLICT, "too many keys are still needed; the oldest must end first");
+        return req_deny_for(r, ERR_CONFLICT, "too many keys are still needed");
     enum err err = key_make(&r->arena, keyring_seal(r->keyring), id, &key, &sealed);
     explicit_bzero(&key, sizeof(key));
     if (err != OK)

@@ -1,5 +1,6 @@
-/* Tasks: pulled in batches by whoever does the work. A claim gives a lease; only who holds it moves the task on, and when it runs
- * out the task goes back (jobs/tasks.c). What decides is the statement itself, on the row as it is at the commit.
+/* Tasks: pulled in batches by whoever does the work. A claim gives a lease; only who holds it moves the task on, and
+ * when it runs out the task goes back (jobs/tasks.c). What decides is the statement itself, on the row as it is at
+ * the commit.
  */
 #include "api/all.h"
 #include "api/crud.h"
@@ -45,7 +46,8 @@ static bool has_status(const struct req *r, const char *status)
 static enum verdict task_adjust(struct req *r, struct value *row)
 {
     if (r->facts) /* a worker's task is not rewritten under its hands, and what is over stays as it was */
-        return has_status(r, "pending") ? NEXT : req_deny_for(r, ERR_CONFLICT, "the task is not pending");
+        return has_status(r, "pending") ? NEXT
+                                        : req_deny_for(r, ERR_CONFLICT, "the task is not pending");
 
     row[COL_TASK_STATUS] = text_value("pending");
     row[COL_TASK_ATTEMPT] = (struct value){ .type = VALUE_INT };
@@ -77,7 +79,8 @@ static const struct uuid *wanted_agent(const struct req *r)
 /* Looks first: an idle worker that asks again and again writes nothing, not even an audit row. */
 static enum verdict task_claim(struct req *r)
 {
-    ask_task_ready(r->store, &r->arena, &r->who->user_id, wanted_agent(r), r->now, &r->rows, &r->wait);
+    ask_task_ready(r->store, &r->arena, &r->who->user_id, wanted_agent(r), r->now, &r->rows,
+                   &r->wait);
     return WAIT;
 }
 
@@ -106,7 +109,8 @@ static enum verdict task_claim_ready(struct req *r)
     claim->lease = lease_new();
     claim->until = r->now + input_int(r, "lease_seconds") * SECOND;
     r->work = claim;
-    add_task_claim(&r->change, &r->who->user_id, wanted_agent(r), &claim->lease, claim->until, input_int(r, "limit"), r->now);
+    add_task_claim(&r->change, &r->who->user_id, wanted_agent(r), &claim->lease, claim->until,
+                   input_int(r, "limit"), r->now);
     return NEXT;
 }
 
@@ -204,8 +208,9 @@ static enum verdict task_complete(struct req *r)
 
 static enum verdict task_fail(struct req *r)
 {
-    int64_t attempt = rows_int(&r->facts->row, COL_TASK_ATTEMPT);
-    add_task_fail(&r->change, &r->target_ids.id, lease_of(r), input_text(r, "error"), r->now + task_backoff(attempt), r->now);
+    int64_t again = r->now + task_backoff(rows_int(&r->facts->row, COL_TASK_ATTEMPT));
+    add_task_fail(&r->change, &r->target_ids.id, lease_of(r), input_text(r, "error"), again,
+                  r->now);
     return NEXT;
 }
 
@@ -233,7 +238,8 @@ static enum verdict task_cancel(struct req *r)
 /* ---- the table ---- */
 
 static const struct field task_fields[] = {
-    { "agent_id",     UUID,  .refers = "agents", .required = true, .fixed = true, .filter = true, .says = "Whose work it is." },
+    { "agent_id",     UUID,  .refers = "agents", .required = true, .fixed = true, .filter = true,
+                             .says = "Whose work it is." },
     { "kind",         TEXT,  .max = 100, .null = true, .filter = true, .says = "What sort of work it is." },
     { "input",        ANY,   .null = true, .says = "What the worker is given." },
     { "priority",     INT,   .min = -100, .max = 100, .standard = "0", .says = "Higher goes first." },
@@ -246,7 +252,8 @@ static const struct field task_fields[] = {
 };
 
 #define LEASE { "lease", UUID, .required = true, .says = "As the claim gave it." }
-#define LEASE_SECONDS { "lease_seconds", INT, .min = 1, .max = 3600, .standard = "60", .says = "How long the lease holds." }
+#define LEASE_SECONDS                                                                              \
+    { "lease_seconds", INT, .min = 1, .max = 3600, .standard = "60", .says = "How long the lease holds." }
 
 static const struct field claim_input[] = {
     { "agent_id", UUID, .refers = "agents", .null = true, .says = "Only this agent's tasks." },
@@ -254,7 +261,10 @@ static const struct field claim_input[] = {
     LEASE_SECONDS,
 };
 static const struct field heartbeat_input[] = { LEASE, LEASE_SECONDS };
-static const struct field complete_input[] = { LEASE, { "result", ANY, .null = true, .says = "What came of it." } };
+static const struct field complete_input[] = {
+    LEASE,
+    { "result", ANY, .null = true, .says = "What came of it." },
+};
 static const struct field fail_input[] = {
     LEASE,
     { "error", TEXT, .max = 4000, .null = true, .says = "What went wrong." },
@@ -290,16 +300,19 @@ static const struct action task_actions[] = {
       .run    = task_delete,        .audit = "task.delete", .status = 204,
       .says   = "Delete a task; 409 while it is in progress." },
     { POST, "/api/v1/tasks/{id}/heartbeat",
-      .permit = PERMIT_TASK_UPDATE, .access = ACCESS_WRITE, .rate = RATE_DEFAULT, .cache = CACHE_API, INPUT(heartbeat_input),
+      .permit = PERMIT_TASK_UPDATE, .access = ACCESS_WRITE, .rate = RATE_DEFAULT, .cache = CACHE_API,
+      INPUT(heartbeat_input),
       .run    = task_heartbeat,     .audit = "task.heartbeat",
       .says   = "Hold the lease for longer." },
     { POST, "/api/v1/tasks/{id}/complete",
-      .permit = PERMIT_TASK_UPDATE, .access = ACCESS_WRITE, .rate = RATE_DEFAULT, .cache = CACHE_API, INPUT(complete_input),
+      .permit = PERMIT_TASK_UPDATE, .access = ACCESS_WRITE, .rate = RATE_DEFAULT, .cache = CACHE_API,
+      INPUT(complete_input),
       .run    = task_complete,      .made = task_moved,
       .audit  = "task.complete",
       .says   = "Finish a task with its result." },
     { POST, "/api/v1/tasks/{id}/fail",
-      .permit = PERMIT_TASK_UPDATE, .access = ACCESS_WRITE, .rate = RATE_DEFAULT, .cache = CACHE_API, INPUT(fail_input),
+      .permit = PERMIT_TASK_UPDATE, .access = ACCESS_WRITE, .rate = RATE_DEFAULT, .cache = CACHE_API,
+      INPUT(fail_input),
       .run    = task_fail,          .made = task_failed,
       .audit  = "task.fail",
       .says   = "End an attempt; the task is tried again later while attempts are left." },

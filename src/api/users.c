@@ -1,6 +1,6 @@
-/* Users, as those who manage them see them. Deleting one leaves the row, so that what it owns and did keeps its name; its address
- * stays taken. Nobody raises anyone above himself: a role that manages users or the system is only given, and those who have it
- * are only touched, by who holds the same permissions.
+/* Users, as those who manage them see them. Deleting one leaves the row, so that what it owns and did keeps its
+ * name; its address stays taken. Nobody gains by managing others: a role is only given, and who has it only
+ * changed, by who may do all that it may.
  */
 #include "account.h"
 #include "api/all.h"
@@ -8,8 +8,6 @@
 #include "gate/permits.h"
 #include "gen/stmt.h"
 #include "http/reply.h"
-
-#define POWERS (PERMIT_BIT(PERMIT_USERS_MANAGE) | PERMIT_BIT(PERMIT_SYSTEM_CONFIG))
 
 struct managing {
     struct str wanted; /* the role that the user is to have */
@@ -78,12 +76,13 @@ static enum verdict roles_known(struct req *r)
     if (r->rows.err != OK)
         return req_deny(r, r->rows.err);
     while (rows_next(&r->rows)) {
+        struct str names = rows_text(&r->rows, COL_ROLE_PAIR_PERMISSIONS);
         uint64_t permits;
-        enum err err = permits_read(&r->arena, rows_text(&r->rows, COL_ROLE_PAIR_PERMISSIONS), &permits);
+        enum err err = permits_read(&r->arena, names, &permits);
         if (err != OK)
             return req_deny(r, err);
-        if (permits & POWERS & ~r->who->permits)
-            return req_deny_for(r, ERR_FORBIDDEN, "a role with more power than the caller has");
+        if (permits & ~r->who->permits)
+            return req_deny_for(r, ERR_FORBIDDEN, "a role that may more than the caller");
         found = found || str_eq(rows_text(&r->rows, COL_ROLE_PAIR_NAME), m->wanted);
     }
     rows_fini(&r->rows);
@@ -139,7 +138,8 @@ enum verdict user_make(struct req *r, const struct new_user *user)
     row[COL_USER_STATUS] = text_value(user->status);
     row[COL_USER_METADATA] = (struct value){ .type = VALUE_JSON, .text = user->metadata };
     row[COL_USER_VERSION] = (struct value){ .type = VALUE_INT, .i = 1 };
-    row[COL_USER_CREATED_AT] = row[COL_USER_UPDATED_AT] = (struct value){ .type = VALUE_TIME, .i = r->now };
+    row[COL_USER_CREATED_AT] = (struct value){ .type = VALUE_TIME, .i = r->now };
+    row[COL_USER_UPDATED_AT] = row[COL_USER_CREATED_AT];
 
     add_user_add(&r->change, &row[COL_USER_ID].uuid, user->email, str_of(user->hash), user->role,
                  user->status, user->metadata, r->now);
@@ -162,10 +162,14 @@ static enum verdict create_hashed(struct req *r)
     const struct managing *m = r->work;
     if (m->hashing.err != OK)
         return req_deny(r, m->hashing.err);
-    enum verdict v = user_make(r, &(struct new_user){ .email = m->email, .role = m->wanted,
-                                                      .status = input_text(r, "status"),
-                                                      .metadata = input_text(r, "metadata"),
-                                                      .hash = m->hashing.hash });
+    const struct new_user user = {
+        .email = m->email,
+        .role = m->wanted,
+        .status = input_text(r, "status"),
+        .metadata = input_text(r, "metadata"),
+        .hash = m->hashing.hash,
+    };
+    enum verdict v = user_make(r, &user);
     if (v == NEXT)
         crud_location(r, &r->audit_target);
     return v;
@@ -262,7 +266,7 @@ static const struct action user_actions[] = {
       .rate   = RATE_DEFAULT,    .list = true, .plain = true,
       .run    = user_list,       .then = crud_listed,
       .says   = "List users; the deleted only when asked for by status." },
-    /* plain: with an Idempotency-Key a fast hash of the body, and so of the password, would be kept. The address is unique anyway. */
+    /* plain: with an Idempotency-Key a fast hash of the password would be kept. The address is unique anyway. */
     { POST, "/api/v1/users", USERS,
       .rate   = RATE_ADMIN,      .plain = true,
       .steps  = create_steps,    .audit = "user.create", .status = 201,

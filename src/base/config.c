@@ -265,6 +265,14 @@ static enum err from_environment(const struct loading *l)
     return OK;
 }
 
+static enum err check_networks(const struct loading *l, const char *name, const char *list)
+{
+    struct network networks[NETWORKS_MAX];
+    if (network_list(list, networks, NETWORKS_MAX) >= 0)
+        return OK;
+    return refuse(l, "%s is not a list of at most %d addresses or networks", name, NETWORKS_MAX);
+}
+
 enum err config_load(struct config *out, const char *path, char *why, size_t why_size)
 {
     struct loading l = { .out = out, .why = why, .why_size = why_size };
@@ -275,6 +283,10 @@ enum err config_load(struct config *out, const char *path, char *why, size_t why
         err = from_file(&l, path);
     if (err == OK)
         err = from_environment(&l);
+    if (err == OK)
+        err = check_networks(&l, "TRUSTED_PROXIES", out->trusted_proxies);
+    if (err == OK)
+        err = check_networks(&l, "METRICS_ALLOW", out->metrics_allow);
     if (err != OK)
         config_free(out);
     return err;

@@ -9,7 +9,7 @@
 #define SUM (BOUNDS + 1)
 #define LINE ((size_t)64) /* of the processor's cache */
 
-enum kind { COUNTER, GAUGE, HISTOGRAM };
+enum kind { COUNTER, GAUGE, HISTOGRAM, SECONDS };
 
 static const struct {
     enum kind kind;
@@ -270,28 +270,33 @@ static void put_number(struct text *out, uint64_t value)
     text_char(out, '\n');
 }
 
+static void put_seconds(struct text *out, uint64_t microseconds)
+{
+    char fraction[7] = ".";
+    digits_fixed(fraction + 1, (unsigned)(microseconds % 1000000), 6);
+    text_int(out, (int64_t)(microseconds / 1000000));
+    text_add(out, (struct str){ fraction, sizeof(fraction) });
+    text_char(out, '\n');
+}
+
 static void put_histogram(struct text *out, int m, unsigned cell, unsigned at)
 {
-    uint64_t count = 0, sum = sum_of(at + SUM);
+    uint64_t count = 0;
     for (unsigned i = 0; i <= BOUNDS; i++) {
         count += sum_of(at + i);
         put_series(out, m, "_bucket", cell, bound_names[i]);
         put_number(out, count);
     }
 
-    char fraction[7] = ".";
-    digits_fixed(fraction + 1, (unsigned)(sum % 1000000), 6);
     put_series(out, m, "_sum", cell, NULL);
-    text_int(out, (int64_t)(sum / 1000000));
-    text_add(out, (struct str){ fraction, sizeof(fraction) });
-    text_char(out, '\n');
+    put_seconds(out, sum_of(at + SUM));
     put_series(out, m, "_count", cell, NULL);
     put_number(out, count);
 }
 
 static void put_head(struct text *out, int m)
 {
-    static const char *const kinds[] = { " counter\n", " gauge\n", " histogram\n" };
+    static const char *const kinds[] = { " counter\n", " gauge\n", " histogram\n", " counter\n" };
     text_lit(out, "# HELP ");
     text_add(out, str_of(rows[m].name));
     text_char(out, ' ');
@@ -319,7 +324,7 @@ static void put_family(struct text *out, int m)
             put_histogram(out, m, cell, at);
         } else {
             put_series(out, m, "", cell, NULL);
-            put_number(out, sum_of(at));
+            (rows[m].kind == SECONDS ? put_seconds : put_number)(out, sum_of(at));
         }
     }
 }

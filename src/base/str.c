@@ -114,9 +114,19 @@ bool str_same_secret(struct str a, struct str b)
     if (a.n != b.n)
         return false;
 
-    volatile unsigned char differ = 0; /* volatile: no early end may be optimised in */
-    for (size_t i = 0; i < a.n; i++)
-        differ = (unsigned char)(differ | (a.p[i] ^ b.p[i]));
+    uint64_t differ = 0;
+    size_t i = 0;
+    for (; i + 8 <= a.n; i += 8) {
+        uint64_t x, y;
+        memcpy(&x, a.p + i, 8);
+        memcpy(&y, b.p + i, 8);
+        differ |= x ^ y;
+        __asm__("" : "+r"(differ)); /* opaque to the compiler: no early end may be optimised in */
+    }
+    for (; i < a.n; i++) {
+        differ |= (unsigned char)(a.p[i] ^ b.p[i]);
+        __asm__("" : "+r"(differ));
+    }
     return differ == 0;
 }
 

@@ -16,9 +16,11 @@ enum verdict gate_flood(struct req *r)
                         .limit = 2000 };
     if (config.rate_limit_profile == PROFILE_STRICT)
         w.length = HOUR;
+    if (config.rate_limit_profile == PROFILE_OFF)
+        w.limit = LIMIT_OFF;
     if (!window_spend(r->windows, &w, 1, clock_mono(), &r->spent, NULL))
         return req_deny(r, ERR_UNAVAILABLE);
-    if (r->spent.admitted || config.rate_limit_profile == PROFILE_OFF)
+    if (r->spent.admitted)
         return NEXT;
     return req_deny_for(r, ERR_TOO_MANY, "window of the address");
 }

@@ -1,6 +1,6 @@
 /* gate/identity.c: who asks: a session by its access token, an API key, nobody, or the operator on this machine.
- * The principal is facts: from memory while none of its epochs has moved, else from the store. If it cannot be had the request
- * cannot be judged (503, never 401). Whether the session or key is still alive is for gate context to say.
+ * The principal is facts: from memory while none of its epochs has moved, else from the store. If it cannot be had
+ * the request cannot be judged (503, never 401). Whether the session or key is still alive, gate context says.
  */
 #include "gate/facts.h"
 
@@ -50,7 +50,8 @@ static void set_name(struct caller *c, char kind, const void *id, size_t n)
 
 /* ---- what both kinds share ---- */
 
-/* Looks into the cache; NEXT: c->known is filled. WAIT: it goes on with `again` or, when it is ours to load, with `loaded`. */
+/* Looks into the cache. NEXT: c->known is filled. Else it waits for who loads it, then looks `again`, or is the
+ * one to load it and begins to `ask`. */
 static enum verdict remember(struct req *r, stage_fn *again, stage_fn *ask)
 {
     struct caller *c = caller_of(r);
@@ -134,7 +135,7 @@ static enum verdict session_judge(struct req *r)
     if (!uuid_eq(&who->user_id, &c->claims.sub))
         return req_deny_for(r, ERR_SESSION_ENDED, "the session is another user's");
     if (who->token_version != c->claims.ver)
-        return req_deny_for(r, ERR_SESSION_ENDED, "the token is older than the user's role, status or password");
+        return req_deny_for(r, ERR_SESSION_ENDED, "older than the user's role, status or password");
     return NEXT;
 }
 
@@ -174,7 +175,8 @@ static enum err session_take(struct req *r)
                 str_eq(rows_text(found, COL_PRINCIPAL_BY_SESSION_STATUS), STR("active")),
     };
     set_role(who, rows_text(found, COL_PRINCIPAL_BY_SESSION_ROLE));
-    return permits_read(&r->arena, rows_text(found, COL_PRINCIPAL_BY_SESSION_PERMISSIONS), &who->permits);
+    struct str permits = rows_text(found, COL_PRINCIPAL_BY_SESSION_PERMISSIONS);
+    return permits_read(&r->arena, permits, &who->permits);
 }
 
 static enum verdict session_here(struct req *r)
@@ -210,7 +212,8 @@ static enum verdict key_judge(struct req *r)
     return NEXT;
 }
 
-/* The owner's epoch can only be added once the owner is known: until then what was read serves to know that, and is read again. */
+/* The owner's epoch can only be added once the owner is known: what was read until then serves to know that, and
+ * is read again. */
 static void add_key_epochs(struct req *r)
 {
     const struct caller *c = caller_of(r);
@@ -313,8 +316,14 @@ static struct str bearer(struct str authorization)
 
 static enum verdict operator(struct req *r)
 {
-    *r->who = (struct principal){ .kind = PRINCIPAL_OPERATOR, .permits = PERMIT_ALL, .expires = INT64_MAX,
-                                  .live = true, .role = "operator" };
+    static const struct principal who = {
+        .kind = PRINCIPAL_OPERATOR,
+        .permits = PERMIT_ALL,
+        .expires = INT64_MAX,
+        .live = true,
+        .role = "operator",
+    };
+    *r->who = who;
     return NEXT;
 }
 

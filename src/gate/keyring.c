@@ -86,7 +86,8 @@ static void begin(struct keyring *k)
     ask_key_list(k->store, &k->arena, &k->rows, &k->wait);
 }
 
-/* The rows as keys, those left out that have ended. Of too many the newest count: the others verify the fewest tokens. */
+/* The rows as keys, without those that have ended. Of too many the newest count: the others verify the fewest
+ * tokens. */
 static enum err open_all(struct keyring *k, struct keys *keys)
 {
     int64_t now = clock_wall();
@@ -122,7 +123,8 @@ static void take(struct keyring *k)
     finish(k, err == ERR_BAD_TOKEN ? ERR_INVALID : err);
 }
 
-/* Of workers that start together one makes it. It signs since a minute ago: requests that are under way have an earlier time. */
+/* Of workers that start together one makes it. It signs since a minute ago: requests that are under way have an
+ * earlier time. */
 static void make_first(struct keyring *k)
 {
     struct uuid id = uuid_new(clock_wall());
@@ -218,7 +220,8 @@ const uint8_t *keyring_seal(const struct keyring *k)
     return k->seal;
 }
 
-enum err keyring_verify(struct keyring *k, struct arena *a, struct str token, int64_t now, struct claims *out)
+enum err keyring_verify(struct keyring *k, struct arena *a, struct str token, int64_t now,
+                        struct claims *out)
 {
     if (tokens_find(k->tokens, token, now, out)) {
         metric_add(METRIC_AUTH_TOKENS, REMEMBERED, 1);

@@ -23,7 +23,7 @@ static int user_window(const struct req *r, struct window *w)
     if (config.rate_limit_profile == PROFILE_STRICT)
         w->length = HOUR;
     if (config.rate_limit_requests > 0) {
-        w->length = config.rate_limit_window * SECOND;
+        w->length = (config.rate_limit_window * SECOND + 59) / 60 * 60; /* whole buckets */
         w->limit = config.rate_limit_requests;
     }
     return 1;
@@ -68,6 +68,8 @@ enum verdict gate_limit(struct req *r)
     n += resource_window(r, want + n);
     if (n == 0)
         return NEXT;
+    for (int i = 0; i < n && config.rate_limit_profile == PROFILE_OFF; i++)
+        want[i].limit = LIMIT_OFF;
     r->counted = true;
     if (!window_spend(r->windows, want, n, clock_mono(), &r->spent, &r->wait))
         return WAIT;
@@ -78,7 +80,7 @@ enum verdict gate_limit_spent(struct req *r)
 {
     if (r->spent.err != OK)
         return req_deny(r, r->spent.err);
-    if (!r->spent.admitted && config.rate_limit_profile != PROFILE_OFF)
+    if (!r->spent.admitted)
         return req_deny_for(r, ERR_TOO_MANY, "window of the user or class");
     return NEXT;
 }

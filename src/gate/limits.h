@@ -21,6 +21,9 @@ enum limit_dimension {
     LIMIT_CLASS = 16,
 };
 
+/* The limit of every window while RATE_LIMIT_PROFILE is off: counted like any other, but out of reach. */
+#define LIMIT_OFF 100000000
+
 /* IPv6 by /64: whoever has one address there has all of them. */
 static inline uint64_t limits_address(uint32_t dimension, const struct in6_addr *a)
 {

@@ -12,9 +12,8 @@
 /* Zeroed is empty. */
 struct entry {
     uint64_t age; /* of the table when it was kept; another one now: void */
-    int64_t iat, exp, ver;
-    struct uuid sub, sid, jti;
-    uint16_t token_n, role_n;
+    struct claims claims;
+    size_t token_n;
     char role[ROLE_MAX];
     char token[KEPT_MAX];
 };
@@ -61,10 +60,9 @@ bool tokens_find(const struct tokens *t, struct str token, int64_t now, struct c
 
     for (unsigned way = 0; way < WAYS; way++) {
         const struct entry *e = &set->at[way];
-        if (set->hash[way] != hash || e->age != t->age || e->exp <= now || !same(e, token))
+        if (set->hash[way] != hash || e->age != t->age || e->claims.exp <= now || !same(e, token))
             continue;
-        *out = (struct claims){ .sub = e->sub, .sid = e->sid, .jti = e->jti, .role = { e->role, e->role_n },
-                                .ver = e->ver, .iat = e->iat, .exp = e->exp };
+        *out = e->claims;
         return true;
     }
     return false;
@@ -78,7 +76,7 @@ static unsigned way_for(const struct tokens *t, const struct set *set, uint64_t 
     for (unsigned way = 0; way < WAYS; way++) {
         if (set->hash[way] == hash)
             return way;
-        int64_t exp = set->at[way].age == t->age ? set->at[way].exp : 0;
+        int64_t exp = set->at[way].age == t->age ? set->at[way].claims.exp : 0;
         if (exp < best_exp) {
             best = way;
             best_exp = exp;
@@ -97,10 +95,9 @@ void tokens_keep(struct tokens *t, struct str token, const struct claims *claims
     struct entry *e = &set->at[way];
 
     set->hash[way] = hash;
-    *e = (struct entry){ .age = t->age, .iat = claims->iat, .exp = claims->exp, .ver = claims->ver,
-                         .sub = claims->sub, .sid = claims->sid, .jti = claims->jti,
-                         .token_n = (uint16_t)token.n, .role_n = (uint16_t)claims->role.n };
+    *e = (struct entry){ .age = t->age, .claims = *claims, .token_n = token.n };
     memcpy(e->role, claims->role.p, claims->role.n);
+    e->claims.role.p = e->role;
     memcpy(e->token, token.p, token.n);
 }
 

@@ -1,6 +1,7 @@
 /* token.h: the access tokens that this worker has verified lately, so that the warm path needs no signature.
- * A table of fixed size, allocated once: a token is found by its keyed hash, then compared whole in constant time. What is
- * remembered is void from its exp on (in the tolerated skew behind it each use is verified), and when the keys were reread.
+ * A table of fixed size, allocated once: a token is found by its keyed hash, then compared whole in constant time.
+ * What is remembered is void from its exp on (in the tolerated skew behind it each use is verified), and when the
+ * keys were reread.
  */
 #ifndef GATE_TOKEN_H
 #define GATE_TOKEN_H

@@ -5,14 +5,12 @@
 
 #include "base/config.h"
 
-#define PROXIES_MAX 32
-
-static struct network proxies[PROXIES_MAX];
+static struct network proxies[NETWORKS_MAX];
 static int nproxies;
 
 void address_init(void)
 {
-    nproxies = network_list(config.trusted_proxies, proxies, PROXIES_MAX);
+    nproxies = network_list(config.trusted_proxies, proxies, NETWORKS_MAX);
     if (nproxies < 0)
         nproxies = 0;
 }

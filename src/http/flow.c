@@ -163,7 +163,7 @@ static void finish(struct flow *f)
     struct parse *p = &f->parse;
     struct conn *c = f->conn;
     bool unread = parse_has_body(p) && !p->done && p->err == OK;
-    bool keep = p->keep && p->err == OK && !r->reply.close && !flows.draining && !c->ended &&
+    bool keep = p->keep && p->err == OK && !r->reply.close && !flows.draining && (!c->ended || f->in.n > 0) &&
                 (!unread || droppable(p));
 
     if (!reply_write(r, c, keep)) {
@@ -261,7 +261,7 @@ enum verdict flow_body(struct req *r)
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct flow *f = r->flow;
     struct parse *p = &f->parse;
-    if (!parse_has_body(p))
+    if (!parse_has_body(p) || p->done) /* done: the walk comes here again */
         return NEXT;
 
     p->body_max = flows.use.body_max(r);
@@ -368,8 +368,9 @@ static void advance(struct flow *f)
     }
 
     bool empty = f->phase == FLOW_HEAD && f->in.n == 0 && f->parse.head_n == 0;
-    if (empty && c->ended) {
-        flow_give(f);
+    bool gathering = f->phase == FLOW_HEAD || f->phase == FLOW_DROP;
+    if (gathering && c->ended && conn_backlog(c) <= BACKLOG_MAX && c->state != CONN_FLUSHING) {
+        flow_give(f); /* what has been asked is answered, and nothing more will come */
         conn_finish(c);
         return;
     }
@@ -416,9 +417,8 @@ static void was_ended(struct conn *c)
     }
     if (f->phase == FLOW_BODY) {
         body_ended(f, ERR_BAD_REQUEST);
-    } else if (f->phase == FLOW_HEAD || f->phase == FLOW_DROP) {
-        f->phase = FLOW_OVER;
-        conn_finish(c);
+    } else if (f->phase != FLOW_SERVING && f->phase != FLOW_UNSENT) {
+        advance(f);
     }
 }
 

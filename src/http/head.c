@@ -147,13 +147,11 @@ enum err head_read(struct parse *p)
         TRY(remember(r, &r->headers[i]));
     if (r->minor >= 1 && !r->host.p)
         return ERR_BAD_REQUEST;
-    if (r->host.p && !host_sane(r->host))
-        return ERR_BAD_REQUEST;
     if (r->method == METHOD_NONE)
         return ERR_NOT_IMPLEMENTED;
-    if ((p->llhttp.flags & F_TRANSFER_ENCODING) &&
-        !str_ieq(req_header(r, "transfer-encoding"), STR("chunked")))
-        return ERR_BAD_REQUEST; /* no other coding is spoken here, and none that could end the message elsewhere for a proxy */
+    struct str coding = req_header(r, "transfer-encoding");
+    if (coding.p && !str_ieq(coding, STR("chunked")))
+        return ERR_BAD_REQUEST; /* no other is spoken here, and none that a proxy could read another way */
     if (p->chunked && r->minor == 0)
         return ERR_BAD_REQUEST; /* HTTP/1.0 has no transfer codings; who sends one may be two peers (RFC 9112 section 6.1) */
 
@@ -163,5 +161,6 @@ enum err head_read(struct parse *p)
             return ERR_EXPECT;
         p->expects = r->minor >= 1;
     }
-    return read_target(r);
+    TRY(read_target(r));
+    return r->host.p && !host_sane(r->host) ? ERR_BAD_REQUEST : OK;
 }

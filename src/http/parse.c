@@ -38,6 +38,8 @@ static int on_field(llhttp_t *llhttp, const char *at, size_t n)
 {
     struct parse *p = parse_of(llhttp);
     struct req *r = p->r;
+    if (p->head_done)
+        return count_line(p, n); /* a trailer: bounded like a header, and never taken for one */
     if (r->nheaders == 0 || p->value_open) {
         if (r->nheaders == HEADERS_MAX)
             return refuse(p, ERR_HEADERS_TOO_LARGE);
@@ -51,6 +53,8 @@ static int on_field(llhttp_t *llhttp, const char *at, size_t n)
 static int on_value(llhttp_t *llhttp, const char *at, size_t n)
 {
     struct parse *p = parse_of(llhttp);
+    if (p->head_done)
+        return count_line(p, n);
     struct str *value = &p->r->headers[p->r->nheaders - 1].value;
     if (value->n == 0)
         value->p = at;
@@ -67,8 +71,23 @@ static int on_value_complete(llhttp_t *llhttp)
 
 static int on_headers_complete(llhttp_t *llhttp)
 {
-    (void)llhttp;
+    parse_of(llhttp)->head_done = true;
     return HPE_PAUSED;
+}
+
+/* A chunk that would burst the limit is refused by its size line, before any of it is read. */
+static int on_chunk_header(llhttp_t *llhttp)
+{
+    struct parse *p = parse_of(llhttp);
+    bool over = llhttp->content_length > p->body_max - p->body_seen;
+    return over ? refuse(p, ERR_TOO_LARGE) : 0;
+}
+
+/* Nothing here has a use for chunk extensions; they only must not go on for ever. */
+static int on_chunk_extension(llhttp_t *llhttp, const char *at, size_t n)
+{
+    (void)at;
+    return count_line(parse_of(llhttp), n);
 }
 
 /* Room for a body that grows: doubled in the arena, never over the limit. */
@@ -116,6 +135,9 @@ static const llhttp_settings_t *settings(void)
         s.on_header_value = on_value;
         s.on_header_value_complete = on_value_complete;
         s.on_headers_complete = on_headers_complete;
+        s.on_chunk_header = on_chunk_header;
+        s.on_chunk_extension_name = on_chunk_extension;
+        s.on_chunk_extension_value = on_chunk_extension;
         s.on_body = on_body;
         s.on_message_complete = on_message_complete;
         s.on_url = on_url;
@@ -160,11 +182,23 @@ static bool head_room(struct parse *p, size_t n, bool whole)
     return p->head != NULL;
 }
 
+/* Behind the empty line that ends a head, NULL if it is not here. Line by line: many times faster than memmem. */
+static const char *head_end(struct str in)
+{
+    const char *at = in.p, *end = in.p + in.n;
+    while ((at = memchr(at, '\n', (size_t)(end - at)))) {
+        at++;
+        if (end - at >= 2 && at[0] == '\r' && at[1] == '\n')
+            return at + 2;
+    }
+    return NULL;
+}
+
 enum parse_got parse_head(struct parse *p, struct str *in)
 {
     while (in->n > 0) {
-        const char *end = memmem(in->p, in->n, "\r\n\r\n", 4);
-        size_t n = end ? (size_t)(end - in->p) + 4 : in->n;
+        const char *end = head_end(*in);
+        size_t n = end ? (size_t)(end - in->p) : in->n;
         bool whole = end && p->head_n == 0;
         if (p->head_cap && n > p->head_cap - p->head_n)
             n = p->head_cap -
@@ -187,7 +221,9 @@ enum parse_got parse_head(struct parse *p, struct str *in)
             p->err = head_read(p);
             return p->err == OK ? PARSE_HEAD : PARSE_BAD;
         }
-        if (!p->r->target.p && p->head_cap != HEAD_WHOLE)
+        if (end && p->r->target.p)
+            return bad(p); /* an empty line that ends no head: such as the preface of HTTP/2 */
+        if (end && p->head_cap != HEAD_WHOLE)
             p->head_cap = p->head_n = 0; /* empty lines before the request line */
     }
     return PARSE_MORE;

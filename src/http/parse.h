@@ -16,6 +16,7 @@ struct parse {
     struct str in; /* the bytes being looked at */
     char *head;    /* where the head is gathered */
     size_t head_n, head_cap;
+    bool head_done;
     size_t lines;    /* bytes of header lines so far */
     enum err err;    /* why PARSE_BAD */
     bool value_open; /* the last header has its value begun */

@@ -236,9 +236,8 @@ bool reply_write(const struct req *r, struct conn *c, bool keep)
     at = PUT(at, "\r\n");
     if (r->spent.limit > 0)
         at = put_rate(at, &r->spent);
-    at = put(at, r->authorization.p || r->api_key.p || reply->status >= 400
-                     ? STR("Cache-Control: no-store\r\n")
-                     : STR("Cache-Control: no-cache\r\n"));
+    bool fit = !r->authorization.p && !r->api_key.p && r->method == GET && reply->status < 400;
+    at = put(at, fit ? STR("Cache-Control: no-cache\r\n") : STR("Cache-Control: no-store\r\n"));
     at = put(at, (struct str){ security, sizeof(security) - 1 });
     at = put(at, (struct str){ reply->headers.p, reply->headers.n });
     if (!keep)

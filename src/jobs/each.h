@@ -1,5 +1,5 @@
-/* jobs/each.h: the jobs, each in the file of its name; jobs.c calls them each second or more seldom. What is still waiting for the
- * store when its time comes again is left alone.
+/* jobs/each.h: the jobs, each in the file of its name; jobs.c calls them each second or more seldom. What is still
+ * waiting for the store when its time comes again is left alone.
  */
 #ifndef JOBS_EACH_H
 #define JOBS_EACH_H

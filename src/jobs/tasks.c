@@ -34,7 +34,7 @@ static void expired(struct wait *w)
     (void)w;
     int n = 0;
     if (job.rows.err != OK)
-        log_say(LOG_WARN, "tasks.expire", "expired leases cannot be returned: %s", err_info(job.rows.err)->code);
+        log_say(LOG_WARN, "tasks", "leases that ran out: %s", err_info(job.rows.err)->code);
     for (; job.rows.err == OK && rows_next(&job.rows); n++) {
         bool again = str_eq(rows_text(&job.rows, COL_TASK_EXPIRE_STATUS), STR("pending"));
         metric_add(METRIC_TASKS, again ? TASK_PENDING : TASK_FAILED, 1);

@@ -67,7 +67,13 @@ static bool refuse_range(struct req *r, const char *field, const char *code, int
 static bool refuse_choice(struct req *r, const char *field, const char *oneof)
 {
     struct text t = text_new(&r->arena, 64);
-    text_printf(&t, "Must be one of %s.", oneof);
+    struct str rest = str_of(oneof), word;
+    text_lit(&t, "Must be one of");
+    while (str_cut(&rest, '|', &word)) {
+        text_char(&t, ' ');
+        text_add(&t, word);
+        text_char(&t, rest.p ? ',' : '.');
+    }
     text_char(&t, '\0');
     return refuse(r, field, "oneof", t.failed ? "Not one of the choices." : t.p);
 }

@@ -57,13 +57,10 @@ static void *room(size_t size)
 
 static struct str key_text(const char *name)
 {
-    size_t n = strlen(name);
-    char *p = room(n + 3);
-    p[0] = '"';
-    memcpy(p + 1, name, n);
-    p[n + 1] = '"';
-    p[n + 2] = ':';
-    return (struct str){ p, n + 3 };
+    struct text t = text_new(&known.arena, 0);
+    text_printf(&t, ",\"%s\":", name);
+    must(!t.failed);
+    return text_str(&t);
 }
 
 static void shape_columns(struct shape *s, const struct stmt *get)
@@ -74,7 +71,7 @@ static void shape_columns(struct shape *s, const struct stmt *get)
         columns[i].key = key_text(get->columns[i].name);
         columns[i].type = get->columns[i].type;
         columns[i].hidden = f && f->hidden;
-        s->keys += columns[i].key.n + 1;
+        s->keys += columns[i].key.n;
     }
     s->columns = columns;
     s->ncolumns = get->ncolumns;
@@ -132,8 +129,6 @@ int action_fields(const struct action *a, const struct resource *res, const stru
 {
     const struct shape *s = shape_of(res);
     *out = a->input ? a->input : s->fields;
-    if (!action_takes_body(a))
-        return 0;
     return a->input ? a->ninput : s->nfields;
 }
 

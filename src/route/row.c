@@ -46,24 +46,24 @@ static void put_value(struct text *out, const struct value *v)
     case VALUE_REAL:
         json_put_real(out, v->real);
         return;
-    case VALUE_BYTES: /* never shown: resources_check refuses such a column unless it is hidden */
-        text_lit(out, "null");
+    case VALUE_BYTES: /* resources_check refuses such a column */
         return;
     }
 }
 
 void row_json(struct text *out, const struct shape *s, const struct value *row)
 {
-    char first = '{';
+    size_t comma = 1; /* in front of a key; not of the first */
+    text_char(out, '{');
     for (int i = 0; i < s->ncolumns; i++) {
+        struct str key = s->columns[i].key;
         if (s->columns[i].hidden)
             continue;
-        text_char(out, first);
-        first = ',';
-        text_add(out, s->columns[i].key);
+        text_add(out, (struct str){ key.p + comma, key.n - comma });
+        comma = 0;
         put_value(out, &row[i]);
     }
-    text_add(out, first == '{' ? STR("{}") : STR("}"));
+    text_char(out, '}');
 }
 
 void resource_json(struct text *out, const struct resource *res, const struct value *row)

@@ -9,7 +9,7 @@
 #define COLUMNS_MAX 64 /* of one statement; sql/gen.py refuses more */
 
 struct column {
-    struct str key; /* "name": with its quotes and colon */
+    struct str key; /* ,"name": as it stands behind another member */
     enum value_type type;
     bool hidden;
 };
@@ -28,7 +28,7 @@ struct shape {
 /* must() on a resource that resources_init was not given. */
 const struct shape *shape_of(const struct resource *res);
 
-/* The fields of an action's body: its own, or those of the resource. Their number; 0 when it takes none. */
+/* The fields of an action's body: its own, or those of the resource. Returns their number. */
 int action_fields(const struct action *a, const struct resource *res, const struct field **out);
 bool action_takes_body(const struct action *a);
 /* A body in which nothing must stand may be left out. An empty patch is a mistake. */

@@ -1,6 +1,6 @@
 /* store/ask.h: what every engine shares: the ask on its way, and what an engine is.
- * An ask belongs to its store; it is taken on the loop, travels through the engine, and comes back to the loop by its
- * own wait, where it is counted, logged and given back before the asker is woken.
+ * An ask belongs to its store. It is taken on the loop, travels through the engine, and comes back
+ * to the loop by a wait of its own, where it is counted and logged before the asker is woken.
  */
 #ifndef STORE_ASK_H
 #define STORE_ASK_H
@@ -26,7 +26,7 @@ struct ask {
 struct engine {
     bool (*read)(struct store *s, struct ask *ask); /* false: too many wait, nothing was taken */
     bool (*commit)(struct store *s, struct ask *ask);
-    void (*close)(struct store *s); /* answers everything taken, then frees what is the engine's own */
+    void (*close)(struct store *s); /* answers everything taken, frees what is the engine's own */
 };
 
 /* The first member of every engine's store, which is malloc'd whole. */

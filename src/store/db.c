@@ -1,3 +1,4 @@
+/* store/db.c: what SQLite is told, asked and forgiven. */
 #include "db.h"
 
 #include "base/clock.h"
@@ -10,11 +11,12 @@
 #include <unistd.h>
 
 #define OPEN_PATIENCE (10 * SECOND)
-#define STEPS_BETWEEN_LOOKS 4000 /* of SQLite's machine, some 100 microseconds: looks at the deadline */
+#define STEPS_BETWEEN_LOOKS 4000 /* at the deadline: some 100 microseconds */
 
 static const char *const word_texts[DB_WORDS] = {
-    [DB_BEGIN] = "begin immediate", [DB_COMMIT] = "commit",     [DB_ROLLBACK] = "rollback",
-    [DB_SAVE] = "savepoint change", [DB_RELEASE] = "release change", [DB_UNDO] = "rollback to change",
+    [DB_BEGIN] = "begin immediate", [DB_COMMIT] = "commit",
+    [DB_ROLLBACK] = "rollback",     [DB_SAVE] = "savepoint change",
+    [DB_UNDO] = "rollback to change", [DB_RELEASE] = "release change",
 };
 
 /* What every connection is told. wal_autocheckpoint=0: the writer checkpoints in its turn. */
@@ -67,11 +69,11 @@ static int on_progress(void *arg)
 
 static void sqlite_once(void)
 {
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* nobody reads them, and they cost a lock per malloc */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* unread, and a lock for each malloc */
     sqlite3_initialize();
 }
 
-/* The first who opens the file turns it to WAL for good; meanwhile the others are told busy, without having waited. */
+/* The first who opens the file turns it to WAL for good; meanwhile others are told busy at once. */
 static enum err db_wal(struct db *db)
 {
     for (;;) {
@@ -115,7 +117,7 @@ enum err db_open(struct db *db, const char *path, enum db_use use)
 
     *db = (struct db){ .deadline = clock_mono_now() + OPEN_PATIENCE };
     db->prepared = calloc((size_t)stmts_count + 1, sizeof(*db->prepared));
-    char *full = realpath(path, NULL); /* absolute: SQLite gives some names a meaning of their own */
+    char *full = realpath(path, NULL); /* SQLite gives some relative names a meaning of their own */
     int flags = (use == DB_WRITES ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) |
                 SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     int failed =
@@ -291,4 +293,16 @@ enum err db_say(struct db *db, enum db_word word)
 bool db_inside(const struct db *db)
 {
     return !sqlite3_get_autocommit(db->handle);
+}
+
+void db_rollback(struct db *db)
+{
+    if (!db_inside(db))
+        return;
+    struct db before = *db;
+    db->deadline = INT64_MAX; /* undoing is never given up */
+    if (db_say(db, DB_ROLLBACK) != OK) {
+        db->code = before.code;
+        memcpy(db->says, before.says, sizeof(db->says));
+    }
 }

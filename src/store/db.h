@@ -25,18 +25,21 @@ struct db {
 
 enum db_use { DB_READS, DB_WRITES };
 
-/* Opens an existing file; a writer turns it to WAL and makes sure of synchronous=FULL. On failure says tells. Close always. */
+/* Opens an existing file, makes sure of synchronous=FULL, and (a writer) turns it to WAL. On
+ * failure says tells. To be closed in either case. */
 enum err db_open(struct db *db, const char *path, enum db_use use) CHECKED;
 void db_close(struct db *db);
 
-/* Runs one statement to its end. rows (may be NULL) receives its rows, *changed the number of rows changed.
- * The statement's own expectation is looked at. */
+/* Runs one statement to its end and looks at what it expects. rows (may be NULL) receives its rows,
+ * *changed how many it changed. */
 enum err db_run(struct db *db, const struct stmt *stmt, const struct value *params,
                 struct rows *rows, int64_t *changed) CHECKED;
-/* Runs text without parameters; its first column of the first row, if any, in *number. */
+/* Runs SQL without parameters; the first column of the first row, if any, goes to *number. */
 enum err db_text(struct db *db, const char *sql, int64_t *number) CHECKED;
 enum err db_say(struct db *db, enum db_word word) CHECKED;
 /* Whether a transaction is open; some failures end it. */
 bool db_inside(const struct db *db);
+/* Rolls back what is open; code and says go on telling of the failure before. */
+void db_rollback(struct db *db);
 
 #endif

@@ -1,5 +1,5 @@
-/* store/migrate.c: brings a database to the schema of this program. Any number of processes may try at once: each step looks
- * again, inside its transaction, whether it is still to be done.
+/* store/migrate.c: brings a database to the schema of this program. Any number of processes may try
+ * at once: each step looks again, inside its transaction, whether it is still to be done.
  */
 #include "db.h"
 
@@ -31,7 +31,7 @@ static enum err file_make(const char *path)
     return fd >= 0 || errno == EEXIST ? OK : ERR_UNAVAILABLE;
 }
 
-/* The newest migration that was applied; 0 when there is none. ERR_INVALID: some other program's database. */
+/* The newest migration that was applied, 0 for none. ERR_INVALID: another program's database. */
 static enum err schema_number(struct db *db, int *out)
 {
     int64_t ours = 0, tables = 0, application = 0, number = 0;
@@ -78,7 +78,7 @@ static enum err step_run(struct db *db, const struct migration *m)
     return db_text(db, text, &none);
 }
 
-/* Applies the next migration if there is one; *left says whether there was. */
+/* Applies the next migration; *applied is NULL when there is none. */
 static enum err step(struct db *db, const struct migration **applied)
 {
     int number = 0;
@@ -96,12 +96,7 @@ static enum err step(struct db *db, const struct migration **applied)
         if (err == OK)
             *applied = &migrations[number];
     }
-    if (db_inside(db)) {
-        char why[DB_SAYS];
-        memcpy(why, db->says, sizeof(why));
-        (void)!db_say(db, DB_ROLLBACK);
-        memcpy(db->says, why, sizeof(why));
-    }
+    db_rollback(db);
     return err;
 }
 

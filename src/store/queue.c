@@ -1,3 +1,4 @@
+/* store/queue.c: one lock, one condition. */
 #include "queue.h"
 
 #include <signal.h>

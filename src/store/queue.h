@@ -1,4 +1,4 @@
-/* store/queue.h: asks on their way from the loop to an engine's threads: bounded, first come, first served. */
+/* store/queue.h: asks on their way from the loop to an engine's threads: bounded, in order. */
 #ifndef STORE_QUEUE_H
 #define STORE_QUEUE_H
 
@@ -19,7 +19,7 @@ void queue_init(struct queue *q, int most);
 void queue_fini(struct queue *q);
 /* False when `most` wait already. */
 bool queue_put(struct queue *q, struct ask *ask);
-/* Waits for asks and moves up to `most` of them to out; false when the queue is closed and empty. */
+/* Waits for asks and moves up to `most` to out; false when the queue is closed and empty. */
 bool queue_take(struct queue *q, struct list *out, int most);
 /* No ask comes any more: takers return when nothing is left. */
 void queue_close(struct queue *q);

@@ -111,7 +111,7 @@ enum err rows_add(struct rows *out, const struct value *values)
     char *row = rows_room(out, size);
     if (!row)
         return ERR_NO_MEMORY;
-    memset(row + size - 8, 0, 8); /* no stray bytes in the padding: a row is copied and compared whole */
+    memset(row + size - 8, 0, 8); /* the padding: rows are copied and compared whole */
     uint32_t head[2] = { (uint32_t)size, (uint32_t)columns };
     uint64_t nulls = 0;
     for (int i = 0; i < columns; i++) {

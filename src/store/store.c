@@ -1,4 +1,4 @@
-/* store/store.c: asks on the loop's side: taken, handed to the engine, counted and logged when they come back. */
+/* store/store.c: the loop's side of asks: handed to the engine, counted and logged when back. */
 #include "ask.h"
 
 #include "base/clock.h"
@@ -64,7 +64,7 @@ void ask_fail(struct ask *ask, enum err err, const char *format, ...)
     va_end(args);
 }
 
-/* A store that fails at all fails a thousand times a second: the first lines of a second say it, the rest are counted. */
+/* A store that fails may fail a thousand times a second: after some lines it is only counted. */
 static void ask_log(struct store *s, const struct ask *ask)
 {
     int64_t second = clock_mono() / SECOND;
@@ -115,7 +115,7 @@ static void ask_woken(struct wait *w)
     ask_finish(LIST_OF(w, struct ask, done));
 }
 
-/* An ask for who waits with w, which is open from here on; NULL (and answered) when memory is out. */
+/* An ask for who waits with w, open from here on; NULL (and answered) when memory is out. */
 static struct ask *ask_take(struct store *s, enum kind kind, struct rows *out, struct wait *w)
 {
     must(!s->closed);

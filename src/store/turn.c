@@ -1,3 +1,4 @@
+/* store/turn.c: the turn, and the part of the shared segment that holds it. */
 #include "turn.h"
 
 #include "base/clock.h"
@@ -22,7 +23,7 @@ void turn_init(struct turn *t)
     lock_init(&t->writing);
 }
 
-/* A dead owner leaves nothing behind: its transaction died with it, and SQLite recovers the rest. */
+/* A dead owner leaves nothing to mend: its transaction died with it, SQLite recovers the rest. */
 static enum err lock_taken(pthread_mutex_t *lock, int error)
 {
     if (error == EBUSY || error == ETIMEDOUT)
@@ -33,7 +34,7 @@ static enum err lock_taken(pthread_mutex_t *lock, int error)
     return OK;
 }
 
-/* By the wall clock, which the thread sanitizer understands, but in slices: it may be set meanwhile. */
+/* By the wall clock (the thread sanitizer knows no other), in slices: it may be set meanwhile. */
 static enum err lock_take(pthread_mutex_t *lock, int64_t deadline)
 {
     enum err err = lock_taken(lock, pthread_mutex_trylock(lock));

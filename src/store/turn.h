@@ -1,6 +1,6 @@
 /* store/turn.h: the turn to write, which the writers of all workers take one after the other.
- * SQLite's own lock would order them too, but by sleeping and trying again: unfair, and slow to notice. Nobody writes or
- * checkpoints a server's database without it.
+ * SQLite's own lock would order them too, but by sleeping and trying again: unfair, and slow to
+ * notice. No worker writes or checkpoints without it.
  */
 #ifndef STORE_TURN_H
 #define STORE_TURN_H
@@ -10,7 +10,8 @@
 #include <pthread.h>
 #include <stdint.h>
 
-/* Two locks, both robust: who waits for `writing` holds `next`, so that who has just written cannot overtake. */
+/* Who waits for `writing` holds `next`, so that who has just written cannot overtake. Both survive
+ * the death of their owner. */
 struct turn {
     pthread_mutex_t next, writing;
 };

@@ -1,3 +1,4 @@
+/* store/writer.c: group commit. */
 #include "writer.h"
 
 #include "base/clock.h"
@@ -30,6 +31,11 @@ static void moved_add(struct writer *w, struct moved m)
     w->moved[w->nmoved++] = m;
 }
 
+static struct moved moved_uuid(enum epoch_kind kind, struct uuid id)
+{
+    return (struct moved){ .kind = kind, .n = sizeof(id.b), .uuid = id };
+}
+
 /* Notes what a statement that has just run moves; rows: what it returned. */
 static void moved_note(struct writer *w, const struct stmt *stmt, const struct value *params,
                        const struct rows *rows)
@@ -40,18 +46,17 @@ static void moved_note(struct writer *w, const struct stmt *stmt, const struct v
             struct rows each = *rows;
             each.row = NULL;
             while (rows_next(&each))
-                moved_add(w, (struct moved){ .kind = bump->kind,
-                                             .n = 16,
-                                             .uuid = rows_uuid(&each, bump->param) });
+                moved_add(w, moved_uuid(bump->kind, rows_uuid(&each, bump->param)));
         } else if (bump->param < 0) {
             moved_add(w, (struct moved){ .kind = bump->kind });
         } else {
             const struct value *v = &params[bump->param];
-            struct moved m = { .kind = bump->kind, .id = v->text.p, .n = v->text.n };
+            if (v->null)
+                continue;
             if (v->type == VALUE_UUID)
-                m = (struct moved){ .kind = bump->kind, .id = v->uuid.b, .n = sizeof(v->uuid.b) };
-            if (!v->null)
-                moved_add(w, m);
+                moved_add(w, moved_uuid(bump->kind, v->uuid));
+            else
+                moved_add(w, (struct moved){ .kind = bump->kind, .text = v->text });
         }
     }
 }
@@ -60,7 +65,10 @@ static void moved_apply(struct writer *w)
 {
     for (int i = 0; i < w->nmoved; i++) {
         const struct moved *m = &w->moved[i];
-        epoch_bump(m->kind, m->id ? m->id : m->uuid.b, m->n);
+        if (m->text.p)
+            epoch_bump(m->kind, m->text.p, m->text.n);
+        else
+            epoch_bump(m->kind, m->uuid.b, m->n);
     }
     if (w->moved_lost)
         epoch_bump_all();
@@ -100,125 +108,122 @@ static enum err change_run(struct writer *w, struct ask *ask)
     return OK;
 }
 
-/* Runs a change so that nothing of it is left when it fails; whatever else goes wrong ends the transaction.
- * alone: it is the transaction, which will be rolled back, and needs no savepoint. */
+/* Runs a change so that nothing of it is left when it fails; if even that fails, the transaction
+ * ends. alone: it is the whole transaction, whose rollback serves as well as a savepoint. */
 static enum err change_try(struct writer *w, struct ask *ask, bool alone)
 {
+    struct db *db = &w->db;
     int mark = w->nmoved;
-    w->db.deadline = ask->deadline;
-    enum err err = alone || db_say(&w->db, DB_SAVE) == OK ? change_run(w, ask) : ERR_UNAVAILABLE;
+    db->deadline = ask->deadline;
+    enum err err = alone || db_say(db, DB_SAVE) == OK ? change_run(w, ask) : ERR_UNAVAILABLE;
     if (err != OK) {
         w->nmoved = mark;
         rows_clear(ask->out);
     }
-    if (alone || !db_inside(&w->db))
+    if (alone || !db_inside(db))
         return err;
-    int code = w->db.code;
-    w->db.deadline = INT64_MAX; /* undoing is never given up */
-    if ((err == OK || db_say(&w->db, DB_UNDO) == OK) && db_say(&w->db, DB_RELEASE) == OK)
+
+    db->deadline = INT64_MAX; /* undoing is never given up */
+    bool left = err == OK || db_say(db, DB_UNDO) == OK;
+    if (left && db_say(db, DB_RELEASE) == OK)
         return err;
-    w->db.code = code;
-    (void)!db_say(&w->db, DB_ROLLBACK);
-    return err == OK ? ERR_UNAVAILABLE : err;
+    db_rollback(db);
+    return ERR_UNAVAILABLE;
 }
 
-/* ---- one group ---- */
+/* ---- one group: the changes of one transaction ---- */
 
 static struct ask *ask_of(struct list *node)
 {
     return LIST_OF(node, struct ask, node);
 }
 
-/* Moves those whose time is over to done; *first: the earliest deadline of the rest. */
-static void group_expire(struct list *group, struct list *done, int64_t *first)
+/* Moves those whose time is over to done. Returns the earliest deadline of the others. */
+static int64_t group_expire(struct list *group, struct list *done)
 {
-    int64_t now = clock_mono_now();
-    *first = INT64_MAX;
+    int64_t now = clock_mono_now(), first = INT64_MAX;
     for (struct list *node = group->next, *next; node != group; node = next) {
         next = node->next;
         struct ask *ask = ask_of(node);
         if (ask->deadline > now) {
-            *first = ask->deadline < *first ? ask->deadline : *first;
+            first = ask->deadline < first ? ask->deadline : first;
             continue;
         }
         ask_fail(ask, ERR_UNAVAILABLE, "given up: it waited too long for its turn");
         list_remove(node);
         list_push(done, node);
     }
+    return first;
 }
 
-/* The transaction is gone: all fail. says: for the log, once; NULL when one of them has it already. */
-static void group_fail(struct list *group, struct list *done, enum err err, const char *says)
+/* As if nothing had been tried. */
+static void group_forget(struct writer *w, struct list *group)
 {
+    w->nmoved = 0;
     for (struct list *node = group->next; node != group; node = node->next) {
-        struct ask *ask = ask_of(node);
-        rows_clear(ask->out);
-        if (node == group->next && says)
-            ask_fail(ask, err, "%s", says);
-        if (ask->out->err == OK)
-            ask->out->err = err;
+        rows_clear(ask_of(node)->out);
+        ask_of(node)->out->err = OK;
+        ask_of(node)->says[0] = 0;
     }
+}
+
+/* All fail with the transaction, also those that had failed by themselves: they may have met what
+ * the others did. The log hears of it once. */
+static void group_fail(struct writer *w, struct list *group, struct list *done, enum err err)
+{
+    group_forget(w, group);
+    for (struct list *node = group->next; node != group; node = node->next)
+        ask_of(node)->out->err = err;
+    ask_fail(ask_of(group->next), err, "%s", w->db.says);
     list_splice(done, group);
 }
 
-/* Runs all; false when the transaction was lost on the way. The group then holds those that may try again. */
+/* Runs all of them. False when the transaction was lost on the way: SQLite ends it with a change
+ * that took too long, and the others may try again; with any other failure they fail too. */
 static bool group_run(struct writer *w, struct list *group, struct list *done)
 {
     bool alone = group->next->next == group;
     for (struct list *node = group->next; node != group; node = node->next) {
-        struct ask *ask = ask_of(node);
-        ask->out->err = change_try(w, ask, alone);
+        ask_of(node)->out->err = change_try(w, ask_of(node), alone);
         if (db_inside(&w->db))
             continue;
-        w->nmoved = 0;
-        if (w->db.code != SQLITE_INTERRUPT) {
-            group_fail(group, done, ERR_UNAVAILABLE, ask->says[0] ? NULL : w->db.says);
-            return false;
-        }
-        list_remove(node); /* it alone was too slow */
-        list_push(done, node);
-        for (node = group->next; node != group; node = node->next) {
-            rows_clear(ask_of(node)->out);
-            ask_of(node)->says[0] = 0;
+        if (w->db.code == SQLITE_INTERRUPT) {
+            list_remove(node);
+            list_push(done, node);
+            group_forget(w, group);
+        } else {
+            group_fail(w, group, done, ERR_UNAVAILABLE);
         }
         return false;
     }
     return true;
 }
 
-/* What the outcome of the transaction is for those that have done well so far. */
-static enum err group_end(struct writer *w, bool worth, int64_t deadline)
+/* ERR_COMMIT_UNKNOWN: all was written but maybe not safely, and a crash could bring it back. */
+static enum err group_end(struct writer *w, int64_t deadline)
 {
-    w->db.deadline = deadline;
-    if (!worth) {
-        (void)!db_say(&w->db, DB_ROLLBACK);
-        return OK;
+    struct db *db = &w->db;
+    db->deadline = deadline;
+    while (db_say(db, DB_COMMIT) != OK) {
+        if ((db->code & 0xff) == SQLITE_BUSY && clock_mono_now() < deadline) {
+            usleep(1000);
+            continue;
+        }
+        db_rollback(db);
+        bool unknown = db->code == SQLITE_IOERR_FSYNC || db->code == SQLITE_IOERR_DIR_FSYNC;
+        return unknown ? ERR_COMMIT_UNKNOWN : ERR_UNAVAILABLE;
     }
-    enum err err;
-    while ((err = db_say(&w->db, DB_COMMIT)) != OK && (w->db.code & 0xff) == SQLITE_BUSY &&
-           clock_mono_now() < deadline)
-        usleep(1000);
-    if (err == OK)
-        return OK;
-    /* Written whole but not safe: a crash before it is overwritten could bring it back. */
-    bool unknown = w->db.code == SQLITE_IOERR_FSYNC || w->db.code == SQLITE_IOERR_DIR_FSYNC;
-    char says[DB_SAYS];
-    memcpy(says, w->db.says, sizeof(says));
-    if (db_inside(&w->db))
-        (void)!db_say(&w->db, DB_ROLLBACK);
-    memcpy(w->db.says, says, sizeof(says));
-    return unknown ? ERR_COMMIT_UNKNOWN : ERR_UNAVAILABLE;
+    return OK;
 }
 
-/* One transaction of as many of the group as can be; those that are settled move to done, their epochs moved. */
+/* One transaction; who is settled by it moves to done. The others stay for another try. */
 static void group_commit(struct writer *w, struct list *group, struct list *done, int64_t first)
 {
+    db_rollback(&w->db); /* what a failure may have left */
     w->db.deadline = first;
-    if (db_inside(&w->db))
-        (void)!db_say(&w->db, DB_ROLLBACK); /* left by a failure */
     if (db_say(&w->db, DB_BEGIN) != OK) {
         if ((w->db.code & 0xff) != SQLITE_BUSY)
-            group_fail(group, done, ERR_UNAVAILABLE, w->db.says);
+            group_fail(w, group, done, ERR_UNAVAILABLE);
         return;
     }
     if (!group_run(w, group, done))
@@ -227,24 +232,24 @@ static void group_commit(struct writer *w, struct list *group, struct list *done
     struct ask *good = NULL;
     int64_t last = 0;
     for (struct list *node = group->next; node != group; node = node->next) {
-        struct ask *ask = ask_of(node);
-        if (ask->out->err == OK && !good)
-            good = ask;
-        last = ask->deadline > last ? ask->deadline : last;
+        if (ask_of(node)->out->err == OK)
+            good = ask_of(node);
+        last = ask_of(node)->deadline > last ? ask_of(node)->deadline : last;
     }
-    enum err err = group_end(w, good, last);
+    enum err err = OK;
+    if (good) {
+        good->committed = true;
+        err = group_end(w, last);
+    } else {
+        db_rollback(&w->db);
+    }
     if (err == OK || err == ERR_COMMIT_UNKNOWN)
         moved_apply(w);
     w->nmoved = 0;
-    if (err != OK)
-        ask_fail(good, err, "commit: %s", w->db.says);
-    else if (good)
-        good->committed = true;
-    for (struct list *node = group->next; err != OK && node != group; node = node->next)
-        if (ask_of(node)->out->err == OK || node == &good->node) {
-            rows_clear(ask_of(node)->out);
-            ask_of(node)->out->err = err;
-        }
+    if (err != OK) {
+        good->committed = false;
+        group_fail(w, group, done, err);
+    }
     list_splice(done, group);
 }
 
@@ -255,12 +260,15 @@ static int on_commit(void *arg, sqlite3 *handle, const char *name, int pages)
     (void)handle;
     (void)name;
     struct writer *w = arg;
+    if (pages < w->wal_pages) /* the WAL began anew */
+        w->checkpoint_at = CHECKPOINT_PAGES;
     w->wal_pages = pages;
     return SQLITE_OK;
 }
 
-/* Copies the WAL into the database, in our turn: SQLite before 3.51.3 can damage a WAL that is reset while another process
- * writes. Not outside of a server, whose workers' turn we do not have; there, the last one to close does it. */
+/* Copies the WAL into the database, in our turn: SQLite before 3.51.3 can damage a WAL that is
+ * reset while another process writes. Outside of a server there is no turn that counts: the last
+ * process that closes the database does it. */
 static void writer_checkpoint(struct writer *w)
 {
     if (w->turn == &w->own || w->wal_pages < w->checkpoint_at)
@@ -298,8 +306,7 @@ static void *writer_main(void *arg)
     list_init(&done);
     while (queue_take(&w->queue, &group, GROUP_MOST)) {
         while (!list_empty(&group)) {
-            int64_t first;
-            group_expire(&group, &done, &first);
+            int64_t first = group_expire(&group, &done);
             if (!list_empty(&group) && turn_take(w->turn, first) == OK) {
                 group_commit(w, &group, &done, first);
                 writer_answer(w, &done);

@@ -1,5 +1,5 @@
-/* store/writer.h: the one thread of a worker that changes the database. Takes every change that waits, commits them as one
- * transaction (one fsync), moves their epochs, then wakes who asked.
+/* store/writer.h: the one thread of a worker that changes the database. It takes every change that
+ * waits, commits them as one transaction (one fsync), moves their epochs, then wakes who asked.
  */
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
@@ -11,9 +11,9 @@
 /* An epoch to be moved once the transaction is in. */
 struct moved {
     enum epoch_kind kind;
-    const void *id; /* a parameter's bytes; NULL: see uuid */
+    struct str text;  /* its id, borrowed from a parameter; p is NULL: */
+    struct uuid uuid; /* the id, of which n bytes count; 0 where the kind has none */
     size_t n;
-    struct uuid uuid; /* of a returned row */
 };
 
 struct writer {
@@ -31,7 +31,8 @@ struct writer {
     char complaint[DB_SAYS]; /* of a checkpoint; the next ask takes it to the log */
 };
 
-/* turn: of all workers; NULL outside of a server, where nothing is checkpointed either. On failure db.says tells. Stop always. */
+/* turn: of all workers; NULL outside of a server. On failure db.says tells. To be stopped in either
+ * case. */
 enum err writer_start(struct writer *w, const char *path, struct turn *turn) CHECKED;
 /* Commits what waits, then ends. */
 void writer_stop(struct writer *w);

@@ -64,13 +64,17 @@ enum verdict health(struct req *r)
 static void put_store(struct text *t, const struct req *r)
 {
     const int64_t *asked = r->work;
+    struct str engine = str_of(store_says(r->store));
+    const char *place = memmem(engine.p, engine.n, " at ", 4);
+    if (place)
+        engine.n = (size_t)(place - engine.p); /* where it lies is the operator's business */
     json_key(t, "store");
     text_lit(t, "{\"status\":");
     json_put_text(t, str_of(r->rows.err == OK ? "ok" : err_info(r->rows.err)->code));
     json_key(t, "microseconds");
     text_int(t, clock_mono_now() - *asked);
     json_key(t, "engine");
-    json_put_text(t, str_of(store_says(r->store)));
+    json_put_text(t, engine);
     text_char(t, '}');
 }
 
@@ -98,14 +102,22 @@ static void put_limits(struct text *t)
     text_char(t, '}');
 }
 
+static const char *status_of(const struct req *r, int running)
+{
+    if (draining)
+        return "draining";
+    if (r->rows.err != OK)
+        return "failed";
+    return running < setup.workers ? "degraded" : "ok";
+}
+
 enum verdict health_known(struct req *r)
 {
     int running = atomic_load(setup.running);
-    bool ok = r->rows.err == OK && !draining;
     struct text t = text_new(&r->arena, 512);
 
     text_lit(&t, "{\"status\":");
-    json_put_text(&t, str_of(draining ? "draining" : !ok ? "failed" : running < setup.workers ? "degraded" : "ok"));
+    json_put_text(&t, str_of(status_of(r, running)));
     json_key(&t, "version");
     json_put_text(&t, STR(GATEHOUSE_VERSION));
     json_key(&t, "mode");
@@ -120,6 +132,6 @@ enum verdict health_known(struct req *r)
     text_char(&t, '}');
     if (t.failed)
         return req_deny(r, ERR_NO_MEMORY);
-    reply_json(r, ok ? 200 : 503, text_str(&t));
+    reply_json(r, r->rows.err == OK && !draining ? 200 : 503, text_str(&t));
     return NEXT;
 }

@@ -8,8 +8,6 @@
 
 #include <netinet/in.h>
 
-#define NETWORKS_MAX 64
-
 static struct arena arena; /* the description, written once */
 static struct str description;
 
@@ -20,7 +18,8 @@ static bool is_loopback(const struct in6_addr *a)
     return IN6_IS_ADDR_LOOPBACK(a) || (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
 }
 
-bool watch_allows(const struct in6_addr *address)
+/* Without a token: loopback, or a network of METRICS_ALLOW. */
+static bool is_allowed(const struct in6_addr *address)
 {
     struct network allowed[NETWORKS_MAX];
     if (is_loopback(address))
@@ -30,15 +29,17 @@ bool watch_allows(const struct in6_addr *address)
 }
 
 /* A proxy on this machine that is not in TRUSTED_PROXIES would lend its address to the whole world. */
-static bool came_directly(const struct req *r)
+static bool is_near(const struct req *r)
 {
-    return !req_header(r, "x-forwarded-for").p && !req_header(r, "forwarded").p;
+    bool forwarded = req_header(r, "x-forwarded-for").p || req_header(r, "forwarded").p;
+    if (forwarded && is_loopback(&r->address))
+        return false;
+    return r->local || is_allowed(&r->address);
 }
 
 static enum verdict metrics(struct req *r)
 {
-    bool near = r->local || (watch_allows(&r->address) && (came_directly(r) || !is_loopback(&r->address)));
-    if (!near && !(r->who->permits & PERMIT_BIT(PERMIT_METRICS_READ)))
+    if (!is_near(r) && !(r->who->permits & PERMIT_BIT(PERMIT_METRICS_READ)))
         return req_deny_for(r, ERR_FORBIDDEN, "metrics:read");
 
     struct text page = text_new(&r->arena, 32768);

@@ -166,8 +166,8 @@ class Drain(Case):
             me = register(server)
             with Conn(server.port) as head, Conn(server.port) as body:
                 head.send(b'GET /health/live HTTP/1.1\r\nHos')
-                body.send(request('POST', API + 'startups', me.headers({'Content-Length': 100,
-                                                                        'Content-Type': 'application/json'})) + b'{"name"')
+                headers = me.headers({'Content-Length': 100, 'Content-Type': 'application/json'})
+                body.send(request('POST', API + 'startups', headers) + b'{"name"')
                 time.sleep(0.1)
                 me.close()
                 self.assertLess(self.ended(server, 30), 20)
@@ -250,14 +250,16 @@ class Reload(Case):
         self.assertEqual(self.origins('https://two.example'), {'https://two.example'})
         for _ in range(8):
             with Api(self.server) as api:
-                self.assert_problem(api.post('auth/register', {'email': 'a@example.com', 'password': 'long enough'}), 403)
+                reply = api.post('auth/register', {'email': 'a@example.com', 'password': 'long enough'})
+                self.assert_problem(reply, 403)
         self.assertEqual(self.server.workers(), pids)
 
     def test_a_bad_file_changes_nothing(self):
         self.write('REGISTRATION=maybe\nCORS_ORIGINS=https://two.example\n')
         self.reload()
         self.assertEqual(self.origins('https://one.example'), {'https://one.example'})
-        self.assertTrue(any(line.get('event') == 'reload' and 'REGISTRATION' in str(line) for line in self.server.lines()))
+        self.assertTrue(any(line.get('event') == 'reload' and 'REGISTRATION' in str(line)
+                            for line in self.server.lines()))
 
     def test_what_cannot_change_is_said(self):
         self.write('REGISTRATION=open\nCORS_ORIGINS=https://one.example\nCACHE_MEGABYTES=7\n')

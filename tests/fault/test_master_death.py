@@ -1,4 +1,4 @@
-"""kill -9 of the master under write load: its workers end with it, and the next start finds everything that was acknowledged."""
+"""kill -9 of the master under write load: its workers end with it, the next start finds all that was acknowledged."""
 import os
 import socket
 import time

@@ -95,8 +95,9 @@ class SlowPeers(Case):
                 except BlockingIOError:
                     pass
                 socks.append(sock)
-            times = measure(2.0)
-            self.assertLess(p99(times), 0.5)
+            # What fits into the buffers of the kernel is served like anything else; then they only wait.
+            worst = [p99(measure(1.0)) for _ in range(5)]
+            self.assertLess(min(worst), 0.1, worst)
         finally:
             for sock in socks:
                 sock.close()

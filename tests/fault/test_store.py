@@ -1,4 +1,5 @@
-"""The store does not answer: a write lock held from outside. What cannot be done is 503, what can be answered is, and it passes."""
+"""The store does not answer: a write lock held from outside. What cannot be done is 503, what can be answered is, and
+it passes."""
 import sqlite3
 import threading
 import time
@@ -87,7 +88,11 @@ class Locked(Case):
     def test_a_short_one_is_waited_out(self):
         held = Held().__enter__()
         result = []
-        asker = threading.Thread(target=lambda: result.append(Api(server, token=me.token).post('startups', {'name': 'waited'})))
+
+        def ask():
+            with Api(server, token=me.token) as api:
+                result.append(api.post('startups', {'name': 'waited'}))
+        asker = threading.Thread(target=ask)
         asker.start()
         time.sleep(0.3)
         held.__exit__()

@@ -1,4 +1,5 @@
-"""kill -9 of workers under write load: nothing acknowledged is lost, nothing is done twice, the others serve, a new one comes."""
+"""kill -9 of workers under write load: nothing acknowledged is lost, nothing is done twice, the others serve, and a new
+one comes."""
 import os
 import signal
 import time
@@ -155,7 +156,8 @@ class WorkerDeath(Case):
             me = register(server)
             agent = me.made('agents', {'name': 'a'})['id']
             n = 60
-            ids = {reply.json['id'] for reply in me.many([('POST', 'tasks', {'agent_id': agent, 'max_attempts': 25})] * n)}
+            replies = me.many([('POST', 'tasks', {'agent_id': agent, 'max_attempts': 25})] * n)
+            ids = {reply.json['id'] for reply in replies}
             me.close()
             finished, until = {}, time.monotonic() + 40
 
@@ -173,7 +175,8 @@ class WorkerDeath(Case):
                         continue
                     for item in reply.json['items']:
                         time.sleep(0.02)
-                        done = attempt('POST', f'tasks/{item["id"]}/complete', {'lease': item['lease'], 'result': item['lease']})
+                        body = {'lease': item['lease'], 'result': item['lease']}
+                        done = attempt('POST', f'tasks/{item["id"]}/complete', body)
                         if done is not None and done.status == 200:
                             assert item['id'] not in finished, 'completed twice'
                             finished[item['id']] = item['lease']

@@ -21,9 +21,9 @@ def tearDownModule():
     server.finish()
 
 
-def smuggled():
+def smuggled(name):
     """A change that is perfectly good, had it been a request."""
-    return request('POST', API + 'startups', me.headers({'X-Request-ID': 'smuggled'}), {'name': 'smuggled'})
+    return request('POST', API + 'startups', me.headers({'X-Request-ID': 'smuggled'}), {'name': name})
 
 
 def get(*lines, line=b'GET /health/live HTTP/1.1', host=b'Host: gatehouse.test'):
@@ -159,7 +159,6 @@ BAD_LINES = {
     'method_missing': (get(line=b' /health/live HTTP/1.1'), (400,)),
     'method_with_bracket': (get(line=b'GE(T /health/live HTTP/1.1'), (400, 501)),
     'connect': (get(line=b'CONNECT gatehouse.test:443 HTTP/1.1'), (400, 405, 501)),
-    'two_spaces': (get(line=b'GET  /health/live HTTP/1.1'), (400,)),
     'tabs': (get(line=b'GET\t/health/live\tHTTP/1.1'), (400,)),
     'space_behind_version': (get(line=b'GET /health/live HTTP/1.1 '), (400, 505)),
     'no_version': (get(line=b'GET /health/live'), (400, 505)),
@@ -208,7 +207,7 @@ class Attack(Case):
         with Conn(server.port, timeout=8) as conn:
             conn.try_send(data)
             if more:
-                conn.try_send(smuggled())
+                conn.try_send(smuggled(self.id()))
             reply = conn.reply()
             self.assert_problem(reply, statuses)
             self.assertNotEqual(reply.get('X-Request-ID'), 'smuggled')
@@ -220,7 +219,7 @@ class Attack(Case):
         """The request before it is answered all the same."""
         data = what() if callable(what) else what
         with Conn(server.port, timeout=8) as conn:
-            conn.try_send(get(b'X-Request-ID: good') + data + smuggled())
+            conn.try_send(get(b'X-Request-ID: good') + data + smuggled(self.id()))
             self.assertEqual(conn.reply().get('X-Request-ID'), 'good')
             self.assert_problem(conn.reply(), statuses)
             conn.nothing_but_end()
@@ -230,10 +229,9 @@ class Attack(Case):
             self.assert_status(conn.ask('GET', '/health/live'), 200)
 
     def tearDown(self):
-        if 'smuggled' in me.get('startups?limit=1000').body.decode():
-            for row in me.get('startups?limit=1000').json['items']:
-                me.delete('startups/' + row['id'])
-            self.fail('what was smuggled behind the request has been done')
+        names = [row['name'] for row in me.walk('startups', 1000)]
+        self.assertNotIn(self.id(), names, 'what was smuggled behind the request has been done')
+        self.assertNotIn('smuggled', names, 'a body that could not be read has been taken')
 
 
 def add_tests(family, table):
@@ -256,7 +254,9 @@ add_tests('line', BAD_LINES)
 def add_sizes():
     for name, (what, statuses) in BAD_SIZES.items():
         # The rest of such a body never comes, so nothing may be waited for.
-        setattr(Attack, f'test_size_{name}', lambda self, w=what, s=statuses: self.attack(w, s, more=False))
+        def size(self, what=what, statuses=statuses):
+            self.attack(what, statuses, more=False)
+        setattr(Attack, f'test_size_{name}', size)
 
 
 add_sizes()
@@ -295,7 +295,7 @@ class JustRight(Case):
             self.assert_status(conn.reply(), 404)
 
     def test_spaces_around_a_value(self):
-        self.live(get(b'Content-Length: \t 0 \t ', b'X-A:   b  '))
+        self.live(get(b'Content-Length:   0  ', b'X-A: \t b \t '))
 
     def test_hosts(self):
         for host in (b'localhost', b'localhost:8000', b'[::1]:80', b'127.0.0.1', b'a.b-c_d'):

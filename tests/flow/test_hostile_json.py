@@ -167,9 +167,13 @@ class Bodies(Refusing):
 
 def add_tests():
     for name, body in UNREADABLE.items():
-        setattr(Bodies, f'test_unreadable_{name}', lambda self, body=body: self.refuse(body, 400))
+        def unreadable(self, body=body):
+            self.refuse(body, 400)
+        setattr(Bodies, f'test_unreadable_{name}', unreadable)
     for name, body in NOT_ALLOWED.items():
-        setattr(Bodies, f'test_not_allowed_{name}', lambda self, body=body: self.refuse(body, 400, 422))
+        def not_allowed(self, body=body):
+            self.refuse(body, 400, 422)
+        setattr(Bodies, f'test_not_allowed_{name}', not_allowed)
     for name, (body, field, codes) in WRONG_VALUES.items():
         def wrong(self, body=body, field=field, codes=codes):
             with Conn(server.port) as conn:
@@ -220,8 +224,8 @@ class Accepted(Case):
         self.assertEqual(self.keep(f'{{"name":"{name}"}}'.encode())['name'], name)
 
     def test_escapes(self):
-        self.assertEqual(self.keep(b'{"name":"\\u00e9\\ud834\\udd1e\\n\\t\\"\\\\\\/\\b\\f\\r"}')['name'],
-                         'é\U0001d11e\n\t"\\/\b\f\r')
+        row = self.keep(with_metadata(b'"\\u00e9\\ud834\\udd1e\\n\\t\\"\\\\\\/\\b\\f\\r"'))
+        self.assertEqual(row['metadata']['a'], 'é\U0001d11e\n\t"\\/\b\f\r')
 
     def test_escaped_key(self):
         self.assertEqual(self.keep(b'{"n\\u0061me":"n"}')['name'], 'n')
@@ -337,12 +341,15 @@ class Everywhere(Case):
                              ('POST', 'api-keys'), ('POST', 'auth/login'), ('POST', 'auth/register'),
                              ('POST', 'auth/refresh')):
             for body in (b'{', b'\xef\xbb\xbf{}', b'{"a":1,"a":2}', b'{"unheard_of":1}', b'{"a":"\xff"}', b''):
+                if body == b'' and path == 'tasks/claim':
+                    continue        # nothing of it is required
                 with self.subTest(f'{method} {path} {body}'):
                     reply = me.call(method, path, body, {'Content-Type': 'application/json'})
                     self.assert_problem(reply, 400)
 
     def test_replies_are_strict_json(self):
-        me.made('startups', {'name': 'quote " backslash \\ tab \t line \u2028 end'})
+        text = 'quote " backslash \\ line \u2028 end'
+        me.made('startups', {'name': text, 'metadata': {text + '\t\n\x01': text + '\t\n\x7f'}})
         for path in ('startups', '/openapi.json', '/health', 'auth/me'):
             strict_json(me.get(path).body)
 

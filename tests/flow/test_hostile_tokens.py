@@ -36,7 +36,8 @@ def sign(header, payload, secret, digest=hashlib.sha256):
 
 class Tokens(Case):
     def setUp(self):
-        self.assert_status(me.get('auth/me'), 200)     # the good one is remembered by now: the worst moment for a bad one
+        # The good one is remembered by now: the worst moment for a bad one.
+        self.assert_status(me.get('auth/me'), 200)
 
     def refuse(self, token, scheme='Bearer', *statuses):
         with Api(server) as api:
@@ -44,7 +45,8 @@ class Tokens(Case):
         told = self.assert_problem(reply, statuses or (401,))
         if reply.status == 401:
             self.assertTrue(reply.get('WWW-Authenticate', '').startswith('Bearer'), reply)
-        self.assertNotIn(token[:20] or '-', told['detail'])
+        if len(token) > 5:
+            self.assertNotIn(token[:20], told['detail'])
 
     def refuse_all(self, tokens, *statuses):
         for token in tokens:
@@ -84,7 +86,8 @@ class Tokens(Case):
 
     def test_no_algorithm(self):
         for header in ({'typ': 'JWT', 'kid': header_of(me.token)['kid']}, {}, self.header(alg=None),
-                       self.header(alg=1), self.header(alg=['HS256']), self.header(alg={'a': 1}), self.header(alg=True)):
+                       self.header(alg=1), self.header(alg=['HS256']), self.header(alg={'a': 1}),
+                       self.header(alg=True)):
             with self.subTest(header):
                 self.refuse(f'{b64(header)}.{b64(self.payload())}.{self.signature()}')
 
@@ -208,7 +211,8 @@ class Tokens(Case):
 
     def test_space_and_more_inside(self):
         self.refuse_all((me.token.replace('.', ' .', 1), me.token.replace('.', '. ', 1),
-                         me.token[:10] + ' ' + me.token[10:], me.token + ' x', me.token + ',', me.token + ';', '"' + me.token + '"', me.token + '\t.'))
+                         me.token[:10] + ' ' + me.token[10:], me.token + ' x', me.token + ',', me.token + ';',
+                         '"' + me.token + '"', me.token + '\t.'))
 
     def test_percent_encoding(self):
         self.refuse(me.token.replace('.', '%2E'))
@@ -294,7 +298,8 @@ class Keys(Case):
 
     def test_cut_or_longer(self):
         for value in (key[:-1], key + 'A', key + ' A', key[:20], 'gh_', key[3:], key.upper(), key.replace('_', '-'),
-                      'GH_' + key[3:], key + '=', key[:3] + '........' + key[11:], key.rsplit('_', 1)[0] + '_' + 'A' * 43):
+                      'GH_' + key[3:], key + '=', key[:3] + '........' + key[11:],
+                      key.rsplit('_', 1)[0] + '_' + 'A' * 43):
             with self.subTest(value[:14]):
                 self.refuse(value)
 
@@ -345,7 +350,7 @@ class Ids(Case):
 
     def test_other_spellings(self):
         good = self.GOOD
-        for text in (good.upper(), good.replace('-', ''), '{' + good + '}', 'urn:uuid:' + good, good[:-1], good + '0',
+        for text in (good.replace('-', ''), '{' + good + '}', 'urn:uuid:' + good, good[:-1], good + '0',
                      good.replace('-', '_'), good[:8] + good[9:] + '-', '-' + good[:-1], good[:-1] + 'g', '0' + good,
                      '-' * 36, 'x' * 36, '1', '0', 'null', 'undefined', 'me'):
             with self.subTest(text):
@@ -353,6 +358,12 @@ class Ids(Case):
                 self.assert_problem(reply, (400, 404))
                 if '{' not in text:
                     self.assertEqual(reply.code, 'bad_id')
+
+    def test_capital_letters_are_the_same_id(self):
+        row = me.made('startups', {'name': 'n'})
+        reply = me.get('startups/' + row['id'].upper())
+        self.assert_status(reply, 200)
+        self.assertEqual(reply.json['id'], row['id'])
 
     def test_injection(self):
         for text in ("1'or'1'='1", '1;drop', "'--", '1--', '$(id)', '${7*7}', '`id`', '<script>', '%27', '..%2f', '%00',
@@ -374,12 +385,13 @@ class Ids(Case):
         self.assertEqual(signals(), before + 1)
 
     def test_the_same_in_a_body(self):
-        for text in ('00000000-0000-0000-0000-000000000000', self.GOOD.upper(), "' or 1=1", '', 5, [self.GOOD]):
+        for text in ('00000000-0000-0000-0000-000000000000', self.GOOD.replace('-', ''), "' or 1=1", '', 5,
+                     [self.GOOD]):
             with self.subTest(text):
                 self.assert_problem(me.post('agents', {'name': 'a', 'startup_id': text}), (400, 422))
 
     def test_the_same_in_a_filter(self):
-        for text in ('00000000-0000-0000-0000-000000000000', self.GOOD.upper(), 'x', ''):
+        for text in ('00000000-0000-0000-0000-000000000000', self.GOOD.replace('-', ''), 'x', ''):
             with self.subTest(text):
                 self.assert_problem(me.get(f'agents?startup_id={text}'), (400, 422))
 

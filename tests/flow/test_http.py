@@ -386,7 +386,8 @@ class Marks(Case):
             '401': Api(server).get('auth/me'), '405': me.delete('startups'),
             '422': me.post('startups', {'name': ''}),
             '204': me.call('OPTIONS', 'startups'), 'list': me.get('startups'),
-            '201': me.post('startups', {'name': 'a'}), 'metrics': me.get('/metrics'), 'openapi': me.get('/openapi.json'),
+            '201': me.post('startups', {'name': 'a'}), 'metrics': me.get('/metrics'),
+            'openapi': me.get('/openapi.json'),
         }
         found['304'] = me.get('startups/' + found['201'].json['id'], {'If-None-Match': found['201'].get('ETag')})
         for name, data in {'400': b'GET / HTTP/1.1\r\nHost : x\r\n\r\n', '501': b'BREW / HTTP/1.1\r\nHost: x\r\n\r\n',

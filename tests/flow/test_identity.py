@@ -95,7 +95,8 @@ class Register(Case):
 
     def test_password_lengths(self):
         for password, fine in (('1234567', False), ('12345678', True), ('x' * 72, True), ('x' * 73, False),
-                               ('é' * 36, True), ('é' * 37, False), ('é' * 4, True), ('', False), ('x' * 5000, False)):
+                               ('é' * 36, True), ('é' * 37, False), ('é' * 4, True), ('', False),
+                               ('x' * 5000, False)):
             with self.subTest(len(password)):
                 reply = self.sign_up(password=password)
                 if fine:
@@ -322,7 +323,7 @@ class Refresh(Case):
         self.assertEqual(statuses(family.person.token), {401})
         self.assert_problem(refresh(family.second), 401)
         user, session = (bytes.fromhex(claims(family.token)[name].replace('-', '')) for name in ('sub', 'sid'))
-        rows = server.query('select action, detail from audit where principal_id = ? or target in (?, ?) or session_id = ?',
+        rows = server.query('select action from audit where principal_id = ? or target in (?, ?) or session_id = ?',
                             user, user, session, session)
         self.assertTrue(any('reuse' in row['action'] for row in rows), [dict(row) for row in rows])
 
@@ -613,7 +614,8 @@ class ApiKeys(Case):
     def test_it_changes_no_password_and_ends_no_session(self):
         me = register(server)
         _, key = self.make(me)
-        for method, path, body in (('POST', 'auth/password', {'current_password': PASSWORD, 'new_password': 'another one'}),
+        change = {'current_password': PASSWORD, 'new_password': 'another one'}
+        for method, path, body in (('POST', 'auth/password', change),
                                    ('DELETE', f'sessions/{claims(me.token)["sid"]}', None),
                                    ('DELETE', 'sessions', None), ('POST', 'auth/logout', None)):
             with self.subTest(path):
@@ -853,8 +855,8 @@ class SigningKeys(Case):
 
 class Crowd(Case):
     def test_a_full_hashing_pool_says_so_at_once(self):
-        """Three hundred sign-ins at once: some are hashed, the rest are told to come again, and health stays quick."""
-        with Server(BCRYPT_COST=11) as own:
+        """More than two hundred sign-ins at once: some are hashed, the rest told to come again; health is quick."""
+        with Server() as own:
             slowest = [0.0]
             stop = threading.Event()
 
@@ -874,14 +876,14 @@ class Crowd(Case):
             watcher.start()
             begun = time.monotonic()
             try:
-                found = together([lambda n=n: ask(n) for n in range(300)])
+                found = together([lambda n=n: ask(n) for n in range(220)])
             finally:
                 stop.set()
                 watcher.join()
             self.assertLess(time.monotonic() - begun, 40)
             self.assertLessEqual({status for status, _, _ in found}, {401, 429})
             busy = [again for status, code, again in found if status == 429]
-            self.assertTrue(busy, 'three hundred were taken')
+            self.assertTrue(busy, 'all were taken')
             self.assertTrue(all(again and int(again) >= 1 for again in busy))
             self.assertEqual({code for status, code, _ in found if status == 429}, {'busy'})
             self.assertLess(slowest[0], 3)

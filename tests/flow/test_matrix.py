@@ -1,7 +1,8 @@
-"""Every action, every role, owner and stranger: generated from `gatehouse routes` and the roles, so a new row is tested by existing.
+"""Every action, every role, owner and stranger: generated from `gatehouse routes` and the roles, so that a new row is
+tested by existing.
 
-A permission is needed and never enough: without it 403, with it a stranger still meets 404, and the owner anything but 401,
-403 and 404."""
+A permission is needed and never enough: without it 403, with it a stranger still meets 404, and the owner anything but
+401, 403 and 404."""
 import re
 import unittest
 
@@ -42,7 +43,7 @@ def tearDownModule():
 
 
 def owner_of_role(role):
-    """Somebody of this role who owns a row of each kind: they are made while he is a user, or a viewer would own none."""
+    """Somebody of this role who owns a row of each kind, made while he is a user, or a viewer would own none."""
     email = fresh_email(role)
     made = chief.post('users', {'email': email, 'password': PASSWORD, 'role': 'user'})
     assert made.status == 201, repr(made)
@@ -200,7 +201,8 @@ class Scopes(Case):
                     at = path.replace('{id}', rows.get(plural_of(path), uuid7()))
                     if scope == permit and method != 'GET' and plural_of(path) not in OWNED:
                         continue        # it could well succeed, and change what the other tests stand on
-                    reply = api.call(method, at, body_for(method, path), {'If-Match': '"v99"'} if method == 'DELETE' else {})
+                    condition = {'If-Match': '"v99"'} if method == 'DELETE' else {}
+                    reply = api.call(method, at, body_for(method, path), condition)
                     if scope == permit:
                         self.assertNotIn(reply.status, (401, 500, 503), reply)
                         self.assertNotEqual(reply.code, 'forbidden', reply)

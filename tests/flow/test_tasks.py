@@ -131,7 +131,8 @@ class Claim(Tasks):
 
     def test_no_task_is_in_two_hands(self):
         """Eight claimers at once, on both workers: each task is claimed once."""
-        ids = {reply.json['id'] for reply in self.me.many([('POST', 'tasks', {'agent_id': self.agent}) for _ in range(200)])}
+        replies = self.me.many([('POST', 'tasks', {'agent_id': self.agent})] * 200)
+        ids = {reply.json['id'] for reply in replies}
         claimed, lock = [], threading.Lock()
 
         def work(size):
@@ -418,8 +419,8 @@ class Throughput(Tasks):
     def test_a_crowd_finishes_everything_exactly_once(self):
         """Workers that claim, sometimes fail, sometimes die with the lease: in the end each task is completed once."""
         n = 60
-        ids = {reply.json['id'] for reply in self.me.many([('POST', 'tasks', {'agent_id': self.agent, 'max_attempts': 25})
-                                                           for _ in range(n)])}
+        replies = self.me.many([('POST', 'tasks', {'agent_id': self.agent, 'max_attempts': 25})] * n)
+        ids = {reply.json['id'] for reply in replies}
         self.assertEqual(len(ids), n)
         finished, lock = [], threading.Lock()
         until = time.monotonic() + 30

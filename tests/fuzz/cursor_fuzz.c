@@ -19,7 +19,9 @@ static void round_trip(struct arena *a, struct str bytes)
     struct cursor there, back;
     if (bytes.n < 25)
         return;
-    there = (struct cursor){ .sort = bytes.p[0] & 1, .down = bytes.p[0] >> 1 & 1, .key.type = VALUE_TIME };
+    there = (struct cursor){ .sort = bytes.p[0] & 1,
+                             .down = bytes.p[0] >> 1 & 1,
+                             .key.type = VALUE_TIME };
     memcpy(there.id.b, bytes.p + 1, 16);
     memcpy(&there.key.i, bytes.p + 17, 8);
     if (there.sort == 1)

@@ -40,7 +40,8 @@ static struct str signed_again(struct arena *a, struct str input)
 
 static void check(const struct claims *c)
 {
-    if (c->iat > NOW + JWT_SKEW || c->exp < NOW - JWT_SKEW || c->exp <= c->iat || c->ver < 0 || !str_utf8(c->role))
+    if (c->iat > NOW + JWT_SKEW || c->exp < NOW - JWT_SKEW || c->exp <= c->iat || c->ver < 0 ||
+        !str_utf8(c->role))
         abort();
 }
 

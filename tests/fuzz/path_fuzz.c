@@ -6,7 +6,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_spelling(struct arena *a, const struct action *found, const struct str *ids, int n, struct str path)
+static void check_spelling(struct arena *a, const struct action *found, const struct str *ids,
+                           int n, struct str path)
 {
     struct text t = text_new(a, 256);
     int used = 0;
@@ -24,15 +25,13 @@ static void check_spelling(struct arena *a, const struct action *found, const st
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bool begun;
     struct arena arena = { 0 };
     struct str ids[TARGET_IDS], path = { (const char *)data, size };
     int n;
 
-    if (!begun) {
+    if (!resources()) {
         resources_init(thing_resources);
         route_init();
-        begun = true;
     }
     for (int m = METHOD_NONE; m <= OPTIONS; m++) {
         struct text allow = text_new(&arena, 64);

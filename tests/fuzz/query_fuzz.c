@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (page_read(&r, &page) == OK) {
         const struct stmt *stmt = page_stmt(&things, &page);
         must(stmt >= thing_list && stmt < thing_list + COUNT(thing_list));
-        must(page.limit >= 1 && page.limit <= PAGE_MAX && page.skip >= 0 && page.skip <= PAGE_SKIP_MAX);
+        must(page.limit >= 1 && page.limit <= PAGE_MAX && page.skip >= 0 &&
+             page.skip <= PAGE_SKIP_MAX);
         must(!page.after || page.after_key.type == stmt->params[6].type);
         for (int i = 0; i < things.nfields; i++)
             must(page.filters[i].null || things.fields[i].filter);

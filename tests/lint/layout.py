@@ -1,6 +1,6 @@
 """Layout by clang-format, but for what a hand lays out better: tables, and columns inside a line.
 
-Compared is each line with its inner runs of spaces taken as one and its trailing comment left out.
+Compared is each line with its inner runs of spaces taken as one, and without comments and strings.
 Macros, and initializers over several lines, are not looked at.
 """
 import difflib
@@ -44,19 +44,21 @@ def formatted(path, lines):
     return [line for line in result.splitlines() if line.strip() not in (OFF, ON)]
 
 
-def essence(line):
-    line = COMMENT.sub('', line.rstrip())
-    indent = line[:len(line) - len(line.lstrip())]
-    inner = re.sub(r'\s+', ' ', line.strip())
-    return inner if inner.startswith('*') else indent + inner
+def essences(lines):
+    """Each line without what is not compared: comments but for their begin, strings, inner columns."""
+    for line, code in zip(lines, code_only('\n'.join(lines)).split('\n')):
+        if line.lstrip().startswith('/*'):
+            code = line[:line.index('/*') + 2]
+        code = code.rstrip()
+        indent = code[:len(code) - len(code.lstrip())]
+        yield indent + re.sub(r'\s+', ' ', code.strip())
 
 
 def differences(path, text):
     """(begin, end, lines): what clang-format would put in place of lines[begin:end]."""
     lines = text.splitlines()
     better = formatted(path, lines)
-    match = difflib.SequenceMatcher(None, [essence(line) for line in lines],
-                                    [essence(line) for line in better], autojunk=False)
+    match = difflib.SequenceMatcher(None, list(essences(lines)), list(essences(better)), autojunk=False)
     for kind, a, b, c, d in match.get_opcodes():
         if kind != 'equal':
             yield a, b, better[c:d]
@@ -71,9 +73,12 @@ def check(path, text):
 
 
 def mend(path, text):
-    """The text as clang-format has it, but for places where a comment would be lost."""
+    """The text as clang-format has it, but for places where that would lose a comment's line."""
     lines = text.splitlines()
     for begin, end, better in reversed(list(differences(path, text))):
-        if not any(COMMENT.search(line) for line in lines[begin:end]):
+        comments = [found[0].strip() for found in map(COMMENT.search, lines[begin:end]) if found]
+        if len(comments) == 1 and len(better) > 0 and COMMENT.search(lines[end - 1]):
+            better[-1] += ' ' + comments.pop()
+        if not comments:
             lines[begin:end] = better
     return '\n'.join(lines) + '\n'

@@ -5,6 +5,6 @@ from .load import Writers
 from .server import PASSWORD, Case, Server, alive, shared
 from .wire import Conn, Framing, Gone, Reply, request, strict_json
 
-__all__ = ['API', 'Api', 'Case', 'Conn', 'Framing', 'Gone', 'PASSWORD', 'Person', 'Reply', 'Server', 'Writers', 'alive', 'b64',
-           'claims', 'fresh_email', 'fresh_source', 'header_of', 'login', 'on_every_worker', 'path_of', 'person',
+__all__ = ['API', 'Api', 'Case', 'Conn', 'Framing', 'Gone', 'PASSWORD', 'Person', 'Reply', 'Server', 'Writers', 'alive',
+           'b64', 'claims', 'fresh_email', 'fresh_source', 'header_of', 'login', 'on_every_worker', 'path_of', 'person',
            'register', 'request', 'shared', 'strict_json', 'together', 'unb64', 'uuid7']

@@ -65,7 +65,8 @@ class Writers:
             if turn % 3 or not counter:
                 reply = self.insist('POST', 'startups', {'name': name})
             else:
-                reply = self.insist('PATCH', f'startups/{counter}', {'metadata': {'n': version}}, {'If-Match': f'"v{version}"'})
+                reply = self.insist('PATCH', f'startups/{counter}', {'metadata': {'n': version}},
+                                    {'If-Match': f'"v{version}"'})
             if reply is None or reply.status not in (200, 201):
                 self.wrong.append(reply)
                 return

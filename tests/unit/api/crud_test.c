@@ -14,7 +14,8 @@ static struct rows stored;
 static const struct stmt *asked;
 static const struct value *asked_with;
 
-void store_ask(struct store *s, const struct stmt *stmt, const struct value *params, struct rows *out, struct wait *w)
+void store_ask(struct store *s, const struct stmt *stmt, const struct value *params,
+               struct rows *out, struct wait *w)
 {
     (void)s, (void)out, (void)w;
     asked = stmt;
@@ -30,7 +31,8 @@ static struct uuid uuid(const char *text)
     return id;
 }
 
-static const struct value *param(const struct stmt *stmt, const struct value *params, const char *name)
+static const struct value *param(const struct stmt *stmt, const struct value *params,
+                                 const char *name)
 {
     for (int i = 0; i < stmt->nparams; i++)
         if (strcmp(stmt->params[i].name, name) == 0)
@@ -64,12 +66,15 @@ static void fill_facts(void)
     row[THING_CREATED_AT].i = row[THING_UPDATED_AT].i = 1000000;
     assert_int_equal(rows_add(&stored, row), OK);
     assert_true(rows_next(&stored));
-    facts = (struct facts){ .id = uuid(HEX_A), .owner = who.user_id, .version = 3, .json = STR("{\"the\":\"row\"}") };
+    facts = (struct facts){
+        .id = uuid(HEX_A), .owner = who.user_id, .version = 3, .json = STR("{\"the\":\"row\"}")
+    };
     rows_attach(&facts.row, &thing_get, rows_bytes(&stored));
 }
 
 /* A request that has come as far as its handler. */
-static enum verdict reach_on(const struct resource *res, int action, const char *body, stage_fn *handler)
+static enum verdict reach_on(const struct resource *res, int action, const char *body,
+                             stage_fn *handler)
 {
     ask(&r, res, &thing_actions[action]);
     r.who = &who;
@@ -139,6 +144,7 @@ static void if_match_names_the_version(void **state)
         { "\"v3\", *", false },
         { "**", false },
         { "\"v 3\"", false },
+        { "\"v 2\", \"v3\"", false },
         { "", false },
         { ",", false },
         { "W/", false },
@@ -197,7 +203,11 @@ static void a_get_answers_from_the_facts(void **state)
 static void a_creation_fills_the_row(void **state)
 {
     (void)state;
-    assert_int_equal(reach(THING_MADE, "{\"name\":\"a\",\"secret\":\"12345678\",\"config\":{\"x\":null},\"count\":4}", crud_create), NEXT);
+    assert_int_equal(
+        reach(THING_MADE,
+              "{\"name\":\"a\",\"secret\":\"12345678\",\"config\":{\"x\":null},\"count\":4}",
+              crud_create),
+        NEXT);
     assert_int_equal(r.reply.status, 201);
     assert_int_equal(r.reply.version, 1);
     assert_true(uuid_eq(&r.audit_target, &r.row[THING_ID].uuid));
@@ -225,6 +235,17 @@ static void a_creation_fills_the_row(void **state)
     uuid_format(&r.audit_target, id);
     snprintf(location, sizeof(location), "Location: /api/v1/things/%s\r\n", id);
     assert_str(text_str(&r.reply.headers), location);
+}
+
+static void a_body_of_its_own_leaves_the_defaults(void **state)
+{
+    (void)state;
+    assert_int_equal(reach(THING_CLAIMED, "{\"limit\":3}", crud_create), NEXT);
+    assert_str(r.row[THING_KIND].text, "small");
+    assert_str(r.row[THING_METADATA].text, "{}");
+    assert_int_equal(r.row[THING_COUNT].i, 0);
+    assert_true(r.row[THING_NOTE].null);
+    assert_int_equal(r.row[THING_VERSION].i, 1);
 }
 
 static enum verdict adjusted(struct req *a, struct value *row)
@@ -275,13 +296,16 @@ static void a_patch_changes_what_it_names(void **state)
 static void a_patch_merges_objects(void **state)
 {
     (void)state;
-    assert_int_equal(reach(THING_PATCHED, "{\"config\":{\"a\":{\"b\":null,\"e\":5},\"d\":[1]},\"metadata\":{\"new\":1},\"note\":null}",
+    assert_int_equal(reach(THING_PATCHED,
+                           "{\"config\":{\"a\":{\"b\":null,\"e\":5},\"d\":[1]},\"metadata\":{"
+                           "\"new\":1},\"note\":null}",
                            crud_update),
                      NEXT);
     assert_str(changed("config")->text, "{\"a\":{\"c\":2,\"e\":5},\"d\":[1]}");
     assert_str(changed("metadata")->text, "{\"keep\":true,\"new\":1}");
     assert_true(changed("note")->null);
-    assert_int_equal(reach(THING_PATCHED, "{\"anything\":{\"a\":null,\"b\":1}}", crud_update), NEXT);
+    assert_int_equal(reach(THING_PATCHED, "{\"anything\":{\"a\":null,\"b\":1}}", crud_update),
+                     NEXT);
     assert_str(r.row[THING_ANYTHING].text, "{\"b\":1}"); /* as if it had been {} */
     assert_int_equal(reach(THING_PATCHED, "{\"anything\":[{\"a\":null}]}", crud_update), NEXT);
     assert_str(r.row[THING_ANYTHING].text, "[{\"a\":null}]");
@@ -290,7 +314,11 @@ static void a_patch_merges_objects(void **state)
 static void what_a_merge_makes_must_fit_too(void **state)
 {
     (void)state;
-    assert_int_equal(reach(THING_PATCHED, "{\"config\":{\"long\":\"01234567890123456789012345678901234567890123456\"}}", crud_update), DENY);
+    assert_int_equal(
+        reach(THING_PATCHED,
+              "{\"config\":{\"long\":\"01234567890123456789012345678901234567890123456\"}}",
+              crud_update),
+        DENY);
     assert_int_equal(r.err, ERR_INVALID);
     assert_true(told(&r, "config", "length"));
     assert_int_equal(r.change.n, 0);
@@ -445,6 +473,7 @@ int main(void)
         cmocka_unit_test(if_match_names_the_version),
         cmocka_unit_test(a_get_answers_from_the_facts),
         cmocka_unit_test(a_creation_fills_the_row),
+        cmocka_unit_test(a_body_of_its_own_leaves_the_defaults),
         cmocka_unit_test(adjust_has_the_last_word),
         cmocka_unit_test(a_patch_changes_what_it_names),
         cmocka_unit_test(a_patch_merges_objects),

@@ -178,7 +178,8 @@ static void every_way_to_allocate_survives_no_memory(void **state)
 static void impossible_sizes_are_refused(void **state)
 {
     (void)state;
-    static const size_t sizes[] = { SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 15, SIZE_MAX - 16, SIZE_MAX - 64, PTRDIFF_MAX };
+    static const size_t sizes[] = { SIZE_MAX,      SIZE_MAX - 1,  SIZE_MAX - 15,
+                                    SIZE_MAX - 16, SIZE_MAX - 64, PTRDIFF_MAX };
     for (size_t i = 0; i < COUNT(sizes); i++) {
         struct arena a = { 0 };
         void *p = arena_alloc(&a, 100), *large = arena_alloc(&a, 100000);

@@ -68,8 +68,9 @@ static void the_environment_wins_over_the_file(void **state)
     setenv("PORT", "9000", 1);
     setenv("UNRELATED", "anything", 1);
     setenv("JWT_SECRET", SECRET, 1);
-    struct str file = STR("# a comment\n\n  PORT = 7000\r\nHOST=0.0.0.0\nREGISTRATION=closed\n"
-                          "CORS_ORIGINS=https://a.example,https://b.example?x=y#z\n\t# more\nWORKERS=2");
+    struct str file =
+        STR("# a comment\n\n  PORT = 7000\r\nHOST=0.0.0.0\nREGISTRATION=closed\n"
+            "CORS_ORIGINS=https://a.example,https://b.example?x=y#z\n\t# more\nWORKERS=2");
     assert_int_equal(load_file(file), OK);
     assert_int_equal(c.port, 9000);
     assert_string_equal(c.host, "0.0.0.0");
@@ -120,8 +121,10 @@ static void the_environment_is_checked_alike(void **state)
     assert_string_equal(why, "JWT_SECRET is shorter than 32 characters");
 
     /* Sixteen characters of two bytes each are still sixteen characters. */
-    setenv("JWT_SECRET", "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
-                         "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 1);
+    setenv("JWT_SECRET",
+           "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+           "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9",
+           1);
     assert_int_equal(load(), ERR_INVALID);
     setenv("JWT_SECRET", SECRET "\n", 1);
     assert_int_equal(load(), ERR_INVALID);
@@ -143,6 +146,20 @@ static void misspelt_names_of_ours_are_refused(void **state)
     setenv("GATEHOUSE_PORT", "8001", 1);
     assert_int_equal(load(), ERR_INVALID);
     assert_string_equal(why, "there is no setting \"GATEHOUSE_PORT\"");
+}
+
+static void lists_of_networks_are_checked_at_the_start(void **state)
+{
+    (void)state;
+    setenv("TRUSTED_PROXIES", "10.0.0.0/8, ::1", 1);
+    setenv("METRICS_ALLOW", "192.168.1.1", 1);
+    assert_int_equal(load(), OK);
+    setenv("METRICS_ALLOW", "192.168.1.1/33", 1);
+    assert_int_equal(load(), ERR_INVALID);
+    assert_string_equal(why, "METRICS_ALLOW is not a list of at most 32 addresses or networks");
+    setenv("TRUSTED_PROXIES", "proxy.example", 1);
+    assert_int_equal(load(), ERR_INVALID);
+    assert_string_equal(why, "TRUSTED_PROXIES is not a list of at most 32 addresses or networks");
 }
 
 static void too_long_is_refused(void **state)
@@ -234,6 +251,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_bad_line_is_named, begin, end),
         cmocka_unit_test_setup_teardown(the_environment_is_checked_alike, begin, end),
         cmocka_unit_test_setup_teardown(misspelt_names_of_ours_are_refused, begin, end),
+        cmocka_unit_test_setup_teardown(lists_of_networks_are_checked_at_the_start, begin, end),
         cmocka_unit_test_setup_teardown(too_long_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(a_file_that_is_not_there, begin, end),
         cmocka_unit_test_setup_teardown(printing_masks_secrets, begin, end),

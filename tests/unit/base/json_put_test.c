@@ -112,7 +112,10 @@ static void keys_get_their_commas(void **state)
 static void what_was_read_is_written_compact(void **state)
 {
     (void)state;
-    json_put(&out, read_good(STR(" { \"a\" : [ 1 , -2.5 , true , null , \"x\\n\" ] , \"\" : { } , \"\\\"\" : [ ] } ")));
+    json_put(
+        &out,
+        read_good(STR(
+            " { \"a\" : [ 1 , -2.5 , true , null , \"x\\n\" ] , \"\" : { } , \"\\\"\" : [ ] } ")));
     assert_str(text_str(&out), "{\"a\":[1,-2.5,true,null,\"x\\n\"],\"\":{},\"\\\"\":[]}");
     out.n = 0;
     json_put(&out, read_good(STR("[[],[[]],{\"a\":{}},\"{\",[\"[\"]]")));
@@ -189,7 +192,8 @@ static void merging_many_members(void **state)
 static void no_memory_fails_the_text(void **state)
 {
     (void)state;
-    const struct json *target = numbered(0, 50, "1.5"), *patch = numbered(20, 70, "{\"a\":\"\\n\"}");
+    const struct json *target = numbered(0, 50, "1.5"),
+                      *patch = numbered(20, 70, "{\"a\":\"\\n\"}");
     for (long n = 0;; n++) {
         struct arena scarce = { 0 };
         nomem_after(n);

@@ -46,8 +46,9 @@ static enum err read_bytes(struct str text)
 static void every_type_is_read(void **state)
 {
     (void)state;
-    const struct json *v = read_good(" {\"n\":null,\"t\":true,\"f\":false,\"i\":-12,\"r\":1.5,\"s\":\"a\\u00e9\\n\","
-                                     "\"a\":[1,[2],{}],\"o\":{\"x\":{\"y\":[]}}}\r\n\t");
+    const struct json *v =
+        read_good(" {\"n\":null,\"t\":true,\"f\":false,\"i\":-12,\"r\":1.5,\"s\":\"a\\u00e9\\n\","
+                  "\"a\":[1,[2],{}],\"o\":{\"x\":{\"y\":[]}}}\r\n\t");
     assert_int_equal(json_type(v), JSON_OBJECT);
     assert_int_equal(json_count(v), 8);
     assert_int_equal(json_type(json_get(v, "n")), JSON_NULL);
@@ -92,25 +93,37 @@ static void what_is_not_strict_is_refused(void **state)
 {
     (void)state;
     const struct str bad[] = {
-        STR(""), STR(" "), STR("\xef\xbb\xbf{}"), STR("\xff\xfe{}"), STR("{}x"), STR("{} {}"), STR("1 2"), STR("[1]]"),
+        STR(""), STR(" "), STR("\xef\xbb\xbf{}"), STR("\xff\xfe{}"), STR("{}x"), STR("{} {}"),
+        STR("1 2"), STR("[1]]"),
         /* numbers */
         STR("9223372036854775808"), STR("18446744073709551615"), STR("18446744073709551616"),
-        STR("-9223372036854775809"), STR("123456789012345678901234567890"), STR("1e400"), STR("-1e999"),
-        STR("[{\"a\":9223372036854775808}]"), STR("01"), STR("-"), STR("+1"), STR(".5"), STR("1."), STR("1e"),
-        STR("0x10"), STR("1_000"), STR("NaN"), STR("Infinity"), STR("-Infinity"), STR("nan"), STR("inf"), STR("-01"),
+        STR("-9223372036854775809"), STR("123456789012345678901234567890"), STR("1e400"),
+        STR("-1e999"),
+        STR("[{\"a\":9223372036854775808}]"), STR("01"), STR("-"), STR("+1"), STR(".5"), STR("1."),
+        STR("1e"),
+        STR("0x10"), STR("1_000"), STR("NaN"), STR("Infinity"), STR("-Infinity"), STR("nan"),
+        STR("inf"), STR("-01"),
         /* structure */
-        STR("{"), STR("["), STR("]"), STR("}"), STR("[1,]"), STR("[,1]"), STR("[1 2]"), STR("{\"a\":1,}"), STR("{\"a\"}"),
-        STR("{\"a\":}"), STR("{a:1}"), STR("{'a':1}"), STR("{1:1}"), STR("{null:1}"), STR("{\"a\" 1}"), STR("[1:2]"),
-        STR("[}"), STR("{]"), STR("{\"a\":1]"), STR(","), STR(":"), STR("[\"a\":1]"), STR("{\"a\",1}"),
+        STR("{"), STR("["), STR("]"), STR("}"), STR("[1,]"), STR("[,1]"), STR("[1 2]"),
+        STR("{\"a\":1,}"), STR("{\"a\"}"),
+        STR("{\"a\":}"), STR("{a:1}"), STR("{'a':1}"), STR("{1:1}"), STR("{null:1}"),
+        STR("{\"a\" 1}"), STR("[1:2]"),
+        STR("[}"), STR("{]"), STR("{\"a\":1]"), STR(","), STR(":"), STR("[\"a\":1]"),
+        STR("{\"a\",1}"),
         /* leniencies of others */
-        STR("[1]//x"), STR("/**/[1]"), STR("[1/*x*/]"), STR("#\n[1]"), STR("tru"), STR("True"), STR("nul"), STR("undefined"),
+        STR("[1]//x"), STR("/**/[1]"), STR("[1/*x*/]"), STR("#\n[1]"), STR("tru"), STR("True"),
+        STR("nul"), STR("undefined"),
         STR("\xc2\xa0[1]"), STR("\v[1]"), STR("\f[1]"), STR("[1]\0"), STR("\0[1]"), STR("[\0]"),
         /* texts */
-        STR("\""), STR("\"a"), STR("'a'"), STR("\"\t\""), STR("\"\n\""), STR("\"\x01\""), STR("\"a\0b\""),
-        STR("\"\\u0000\""), STR("\"a\\u0000b\""), STR("{\"a\\u0000\":1}"), STR("[[\"\\u0000\"]]"), STR("\"\\x41\""),
+        STR("\""), STR("\"a"), STR("'a'"), STR("\"\t\""), STR("\"\n\""), STR("\"\x01\""),
+        STR("\"a\0b\""),
+        STR("\"\\u0000\""), STR("\"a\\u0000b\""), STR("{\"a\\u0000\":1}"), STR("[[\"\\u0000\"]]"),
+        STR("\"\\x41\""),
         STR("\"\\u12\""), STR("\"\\u00g0\""), STR("\"\\\""), STR("\"\\'\""), STR("\"\\U00e9\""),
-        STR("\"\\ud800\""), STR("\"\\udc00\""), STR("\"\\ud800\\ud800\""), STR("\"\\ud800x\""), STR("\"\\udc00\\ud800\""),
-        STR("\"\x80\""), STR("\"\xc0\x80\""), STR("\"\xed\xa0\x80\""), STR("\"\xf4\x90\x80\x80\""), STR("\"\xff\""),
+        STR("\"\\ud800\""), STR("\"\\udc00\""), STR("\"\\ud800\\ud800\""), STR("\"\\ud800x\""),
+        STR("\"\\udc00\\ud800\""),
+        STR("\"\x80\""), STR("\"\xc0\x80\""), STR("\"\xed\xa0\x80\""), STR("\"\xf4\x90\x80\x80\""),
+        STR("\"\xff\""),
         STR("\"\xe2\x82\""), STR("{\"\xff\":1}"),
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
@@ -123,7 +136,8 @@ static void what_is_not_strict_is_refused(void **state)
 static void unicode_is_read_as_it_is(void **state)
 {
     (void)state;
-    assert_str(json_text(read_good("\"\\ud83d\\ude00\xf0\x9f\x98\x80\"")), "\xf0\x9f\x98\x80\xf0\x9f\x98\x80");
+    assert_str(json_text(read_good("\"\\ud83d\\ude00\xf0\x9f\x98\x80\"")),
+               "\xf0\x9f\x98\x80\xf0\x9f\x98\x80");
     assert_str(json_text(read_good("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"")), "\"\\/\b\f\n\r\t");
     assert_str(json_text(read_good("\"\x7f\\uffff\"")), "\x7f\xef\xbf\xbf");
 }
@@ -141,7 +155,8 @@ static void names_occur_once(void **state)
     };
     for (size_t i = 0; i < COUNT(twice); i++)
         assert_int_equal(read_bytes(str_of(twice[i])), ERR_BAD_KEY);
-    assert_int_equal(read_bytes(STR("{\"a\":1,\"A\":1,\"b\":{\"a\":1},\"c\":[{\"a\":1},{\"a\":1}]}")), OK);
+    assert_int_equal(
+        read_bytes(STR("{\"a\":1,\"A\":1,\"b\":{\"a\":1},\"c\":[{\"a\":1},{\"a\":1}]}")), OK);
     assert_int_equal(read_bytes(STR("{\"a\":1,\"ab\":1,\"\":1,\"abc\":1}")), OK);
 }
 

@@ -134,7 +134,9 @@ static void hostile_values_stay_one_json_text(void **state)
     log_end();
     struct str line = written();
     assert_ptr_equal(memchr(line.p, '\n', line.n), line.p + line.n - 1);
-    assert_non_null(memmem(line.p, line.n, "a\\\"},{\\\"level\\\":\\\"error\\\"\\n\\u000d\\u0009\\\\\\u0001\\u007f\"}", 45));
+    struct str wanted =
+        STR("a\\\"},{\\\"level\\\":\\\"error\\\"\\n\\u000d\\u0009\\\\\\u0001\\u007f\"}\n");
+    assert_non_null(memmem(line.p, line.n, wanted.p, wanted.n));
 
     log_begin(LOG_WARN, "e");
     log_text("v", STR("a\0b"));
@@ -149,8 +151,9 @@ static void bytes_that_are_no_utf8_are_replaced(void **state)
     log_begin(LOG_WARN, "e");
     log_text("v", STR("\xc3\xa9|\xff|\xc3|\xed\xa0\x80|\xf0\x9f\x98"));
     log_end();
-    assert_str(text_of(line_written(), "v"), "\xc3\xa9|\xef\xbf\xbd|\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|"
-                                             "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    assert_str(text_of(line_written(), "v"),
+               "\xc3\xa9|\xef\xbf\xbd|\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|"
+               "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 }
 
 static void long_values_are_cut_and_say_so(void **state)
@@ -203,7 +206,8 @@ static void text_lines_quote_their_values(void **state)
     log_who(NULL);
     log_say(LOG_WARN, "x", "y");
     line = written();
-    assert_str(((struct str){ line.p + CLOCK_RFC3339, line.n - CLOCK_RFC3339 }), " warn x message=\"y\"\n");
+    assert_str(((struct str){ line.p + CLOCK_RFC3339, line.n - CLOCK_RFC3339 }),
+               " warn x message=\"y\"\n");
 }
 
 static void a_full_buffer_is_written(void **state)
@@ -297,6 +301,41 @@ static void a_child_does_not_write_its_parents_lines(void **state)
     assert_str(text_of(line_written(), "message"), "parent");
 }
 
+/* Pieces of a line in one process must not end up inside the line of another. */
+static void lines_of_two_processes_stay_whole(void **state)
+{
+    (void)state;
+    pid_t children[2];
+    for (int c = 0; c < 2; c++) {
+        children[c] = fork();
+        if (children[c] != 0)
+            continue;
+        for (int i = 0; i < 3000; i++) {
+            log_say(LOG_INFO, "line", "%0*d", 50 + i % 50, i);
+            if (i % 100 == 0) {
+                log_flush();
+                usleep(2000);
+            }
+        }
+        log_flush();
+        _exit(0);
+    }
+
+    struct text all = text_new(&arena, 0);
+    for (int ended = 0; ended < 2; usleep(100)) {
+        text_add(&all, written());
+        ended += waitpid(-1, NULL, WNOHANG) > 0;
+    }
+    text_add(&all, written());
+    struct str rest = text_str(&all), line;
+    int lines = 0;
+    for (; str_cut(&rest, '\n', &line) && line.n; lines++) {
+        const struct json *v;
+        assert_int_equal(json_read(&arena, line, &v), OK);
+    }
+    assert_true(lines > 1000);
+}
+
 static void a_second_begin_replaces_the_line(void **state)
 {
     (void)state;
@@ -322,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reader_that_is_gone_costs_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_file_takes_everything, begin, end),
         cmocka_unit_test_setup_teardown(a_child_does_not_write_its_parents_lines, begin, end),
+        cmocka_unit_test_setup_teardown(lines_of_two_processes_stay_whole, begin, end),
         cmocka_unit_test_setup_teardown(a_second_begin_replaces_the_line, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

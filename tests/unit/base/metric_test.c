@@ -20,6 +20,7 @@ static int begin(void **state)
     metric_labels(METRIC_HTTP_REQUESTS, "route", routes, COUNT(routes));
     metric_labels(METRIC_HTTP_DURATION, "route", routes, COUNT(routes));
     metric_labels(METRIC_GATE_PASSED, "stage", stages, COUNT(stages));
+    metric_labels(METRIC_GATE_MICROSECONDS, "stage", stages, COUNT(stages));
     part = calloc(1, metric_size(BLOCKS));
     metric_init(part, BLOCKS);
     metric_use(0);
@@ -122,7 +123,8 @@ static void a_cell_that_does_not_exist_harms_nobody(void **state)
 static void observations_fall_into_their_buckets(void **state)
 {
     (void)state;
-    static const int64_t seen[] = { -5, 0, 100, 101, 250, 999999, 1000000, 10000000, 10000001, 7000000 };
+    static const int64_t seen[] = { -5,     0,       100,      101,      250,
+                                    999999, 1000000, 10000000, 10000001, 7000000 };
     for (size_t i = 0; i < COUNT(seen); i++)
         metric_observe(METRIC_HTTP_DURATION, 0, seen[i]);
     assert_int_equal(metric_read(METRIC_HTTP_DURATION, 0), COUNT(seen));
@@ -139,6 +141,15 @@ static void observations_fall_into_their_buckets(void **state)
     for (size_t i = 0; i < COUNT(lines); i++)
         if (!shows(lines[i]))
             fail_msg("no line %s", lines[i]);
+}
+
+static void seconds_are_counted_in_microseconds(void **state)
+{
+    (void)state;
+    metric_add(METRIC_GATE_MICROSECONDS, 2, 61000042);
+    assert_int_equal(metric_read(METRIC_GATE_MICROSECONDS, 2), 61000042);
+    assert_true(shows("gate_seconds_total{stage=\"limit\"} 61.000042"));
+    assert_true(shows("# TYPE gate_seconds_total counter"));
 }
 
 static void gauges_go_both_ways_and_always_show(void **state)
@@ -222,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_cell_of_every_family_is_its_own, begin, end),
         cmocka_unit_test_setup_teardown(a_cell_that_does_not_exist_harms_nobody, begin, end),
         cmocka_unit_test_setup_teardown(observations_fall_into_their_buckets, begin, end),
+        cmocka_unit_test_setup_teardown(seconds_are_counted_in_microseconds, begin, end),
         cmocka_unit_test_setup_teardown(gauges_go_both_ways_and_always_show, begin, end),
         cmocka_unit_test_setup_teardown(a_restarted_worker_counts_on, begin, end),
         cmocka_unit_test_setup_teardown(each_closed_family_shows_a_line, begin, end),

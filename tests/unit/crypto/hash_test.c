@@ -48,7 +48,8 @@ static void hmac_vectors(void **state)
     for (int i = 0; i < 25; i++)
         key[i] = (char)(i + 1);
 
-    hmac_is(repeated(0x0b, 20), STR("Hi There"), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    hmac_is(repeated(0x0b, 20), STR("Hi There"),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
     hmac_is(STR("Jefe"), STR("what do ya want for nothing?"),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 
@@ -59,12 +60,14 @@ static void hmac_vectors(void **state)
     memset(data, 0xcd, sizeof(data));
     hmac_is((struct str){ key, 25 }, (struct str){ data, 50 },
             "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b");
-    hmac_is(repeated((char)0xaa, 131), STR("Test Using Larger Than Block-Size Key - Hash Key First"),
-            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
     hmac_is(repeated((char)0xaa, 131),
-            STR("This is a test using a larger than block-size key and a larger than block-size data. The key needs to "
-                "be hashed before being used by the HMAC algorithm."),
-            "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2");
+            STR("Test Using Larger Than Block-Size Key - Hash Key First"),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    hmac_is(
+        repeated((char)0xaa, 131),
+        STR("This is a test using a larger than block-size key and a larger than block-size data. The key needs to "
+            "be hashed before being used by the HMAC algorithm."),
+        "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2");
 }
 
 static void a_key_of_one_block_is_used_as_it_is(void **state)

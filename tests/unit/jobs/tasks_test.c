@@ -38,25 +38,41 @@ static void strange_attempts_have_the_first_pause(void **state)
 
 /* ---- leases ---- */
 
-#define ID(n) "x'0198000000007000800000000000000" #n "'"
+#define ID "x'0198000000007000800000000000000" /* and the last digit */
+#define OWNER ID "1'"
+#define AGENT ID "2'"
+#define LEASE ID "9'"
+#define TASK_COLUMNS                                                                               \
+    "(id, owner_id, agent_id, priority, run_at, max_attempts, status, attempt, lease, "            \
+    "lease_until, metadata, version, created_at, updated_at) "
 
-static void make_owner(const struct fixture *f)
-{
-    sql(f, "insert into users (id, email, password_hash, role, status, token_version, metadata, version, created_at, updated_at)"
-           " values (" ID(1) ", 'a@b.c', '', 'user', 'active', 1, '{}', 1, 0, 0)");
-    sql(f, "insert into agents (id, owner_id, name, config, status, metadata, version, created_at, updated_at)"
-           " values (" ID(2) ", " ID(1) ", 'a', '{}', 'active', '{}', 1, 0, 0)");
-}
+static const char add_owner[] =
+    "insert into users (id, email, password_hash, role, status, token_version, metadata, version, "
+    "created_at, updated_at) values (" OWNER ", 'a@b.c', '', 'user', 'active', 1, '{}', 1, 0, 0)";
+static const char add_agent[] =
+    "insert into agents (id, owner_id, name, config, status, metadata, version, created_at, "
+    "updated_at) values (" AGENT ", " OWNER ", 'a', '{}', 'active', '{}', 1, 0, 0)";
+static const char add_many[] =
+    "with recursive n (i) as (select 1 union all select i + 1 from n where i < 250) "
+    "insert into tasks " TASK_COLUMNS "select randomblob(16), " OWNER ", " AGENT
+    ", 0, 0, 3, 'in_progress', 1, " LEASE ", 1, '{}', 1, 0, 0 from n";
 
-static void make_task(const struct fixture *f, const char *id, int attempt, int64_t lease_until)
+static void make_task(const struct fixture *f, int id, int attempt, int64_t lease_until)
 {
     char text[600];
     snprintf(text, sizeof(text),
-             "insert into tasks (id, owner_id, agent_id, priority, run_at, max_attempts, status, attempt, lease, lease_until,"
-             " metadata, version, created_at, updated_at) values (%s, " ID(1) ", " ID(2) ", 0, 0, 3, 'in_progress', %d,"
-             " " ID(9) ", %lld, '{}', 1, 0, 0)",
+             "insert into tasks " TASK_COLUMNS "values (" ID "%d', " OWNER ", " AGENT
+             ", 0, 0, 3, 'in_progress', %d, " LEASE ", %lld, '{}', 1, 0, 0)",
              id, attempt, (long long)lease_until);
     sql(f, text);
+}
+
+/* How many tasks are like this. */
+static int64_t tasks_where(const struct fixture *f, const char *condition)
+{
+    char text[300];
+    snprintf(text, sizeof(text), "select count(*) from tasks where %s", condition);
+    return sql(f, text);
 }
 
 static void expire(struct fixture *f)
@@ -75,40 +91,37 @@ static void an_expired_lease_returns_the_task_until_the_last_attempt(void **stat
 {
     struct fixture *f = *state;
     int64_t now = clock_wall_now();
-    int64_t pending = metric_read(METRIC_TASKS, TASK_PENDING), failed = metric_read(METRIC_TASKS, TASK_FAILED);
-    int64_t retries = metric_read(METRIC_TASK_RETRIES, TASK_RETRY_EXPIRED);
-    make_task(f, ID(3), 1, now - 1000);           /* ran out: tried again */
-    make_task(f, ID(4), 3, now - 1000);           /* ran out at the last attempt */
-    make_task(f, ID(5), 1, now + 1000 * SECOND);  /* held */
+    make_task(f, 3, 1, now - 1000);          /* ran out: tried again */
+    make_task(f, 4, 3, now - 1000);          /* ran out at the last attempt */
+    make_task(f, 5, 1, now + 1000 * SECOND); /* held */
     expire(f);
 
-    assert_int_equal(sql(f, "select count(*) from tasks where id = " ID(3) " and status = 'pending' and lease is null"
-                            " and lease_until is null and version = 2 and error = 'the lease ran out'"), 1);
-    assert_true(sql(f, "select run_at from tasks where id = " ID(3)) >= now + SECOND);
-    assert_int_equal(sql(f, "select count(*) from tasks where id = " ID(4) " and status = 'failed' and lease is null"), 1);
-    assert_int_equal(sql(f, "select count(*) from tasks where id = " ID(5) " and status = 'in_progress' and version = 1"), 1);
-    assert_int_equal(metric_read(METRIC_TASKS, TASK_PENDING) - pending, 1);
-    assert_int_equal(metric_read(METRIC_TASKS, TASK_FAILED) - failed, 1);
-    assert_int_equal(metric_read(METRIC_TASK_RETRIES, TASK_RETRY_EXPIRED) - retries, 1);
+    assert_int_equal(tasks_where(f, "lease is null and lease_until is null and version = 2"), 2);
+    assert_int_equal(tasks_where(f, "id = " ID "3' and status = 'pending'"), 1);
+    assert_int_equal(tasks_where(f, "id = " ID "4' and status = 'failed'"), 1);
+    assert_int_equal(tasks_where(f, "id = " ID "5' and status = 'in_progress' and version = 1"), 1);
+    assert_int_equal(tasks_where(f, "error = 'the lease ran out'"), 2);
+    assert_true(sql(f, "select run_at from tasks where id = " ID "3'") >= now + SECOND);
+    assert_int_equal(metric_read(METRIC_TASKS, TASK_PENDING), 1);
+    assert_int_equal(metric_read(METRIC_TASKS, TASK_FAILED), 1);
+    assert_int_equal(metric_read(METRIC_TASK_RETRIES, TASK_RETRY_EXPIRED), 1);
 }
 
 static void more_than_one_batch_is_returned_at_once(void **state)
 {
     struct fixture *f = *state;
     sql(f, "delete from tasks");
-    sql(f, "with recursive n (i) as (select 1 union all select i + 1 from n where i < 250)"
-           " insert into tasks (id, owner_id, agent_id, priority, run_at, max_attempts, status, attempt, lease, lease_until,"
-           " metadata, version, created_at, updated_at)"
-           " select randomblob(16), " ID(1) ", " ID(2) ", 0, 0, 3, 'in_progress', 1, " ID(9) ", 1, '{}', 1, 0, 0 from n");
+    sql(f, add_many);
     expire(f);
-    assert_int_equal(sql(f, "select count(*) from tasks where status = 'pending'"), 250);
+    assert_int_equal(tasks_where(f, "status = 'pending'"), 250);
 }
 
 static int set_up(void **state)
 {
     static struct fixture f;
     fixture_make(&f);
-    make_owner(&f);
+    sql(&f, add_owner);
+    sql(&f, add_agent);
     fixture_open(&f, NULL);
     *state = &f;
     return 0;

@@ -8,26 +8,49 @@
 
 #define USER "x'01980000000070008000000000000001'"
 
-__attribute__((format(printf, 2, 3))) static void row(const struct fixture *f, const char *format, ...)
+static const char add_user[] =
+    "insert into users (id, email, password_hash, role, status, token_version, metadata, version, "
+    "created_at, updated_at) values (" USER ", 'a@b.c', '', 'user', 'active', 1, '{}', 1, 0, 0)";
+
+static void add_key(const struct fixture *f, const char *name, int64_t created_at)
 {
-    char text[500];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
+    char text[300];
+    snprintf(text, sizeof(text),
+             "insert into idempotency values (" USER ", '%s', x'00', 200, null, null, 1, %lld)",
+             name, (long long)created_at);
+    sql(f, text);
+}
+
+static void add_session(const struct fixture *f, const char *agent, int64_t expires_at)
+{
+    char text[300];
+    snprintf(text, sizeof(text),
+             "insert into sessions values (randomblob(16), " USER
+             ", '', '%s', %lld, null, 1, 0, 0)",
+             agent, (long long)expires_at);
+    sql(f, text);
+}
+
+/* To each session a refresh token that has been used. */
+static void add_tokens(const struct fixture *f, const char *successor, int64_t used_at)
+{
+    char text[300];
+    snprintf(
+        text, sizeof(text),
+        "insert into refresh_tokens select randomblob(32), id, 0, 0, %lld, x'%s' from sessions",
+        (long long)used_at, successor);
     sql(f, text);
 }
 
 static void make_rows(const struct fixture *f, int64_t now)
 {
-    row(f, "insert into users (id, email, password_hash, role, status, token_version, metadata, version, created_at, updated_at)"
-           " values (" USER ", 'a@b.c', '', 'user', 'active', 1, '{}', 1, %lld, 0)", (long long)now);
-    row(f, "insert into idempotency values (" USER ", 'old', x'00', 200, null, null, 1, %lld)", (long long)(now - 25 * HOUR));
-    row(f, "insert into idempotency values (" USER ", 'new', x'00', 200, null, null, 1, %lld)", (long long)(now - 23 * HOUR));
-    row(f, "insert into sessions values (randomblob(16), " USER ", '', 'old', %lld, null, 1, 0, 0)", (long long)(now - 8 * DAY));
-    row(f, "insert into sessions values (randomblob(16), " USER ", '', 'ended', %lld, null, 1, 0, 0)", (long long)(now - 6 * DAY));
-    row(f, "insert into refresh_tokens select randomblob(32), id, 0, 0, %lld, x'aa' from sessions", (long long)(now - 11 * SECOND));
-    row(f, "insert into refresh_tokens select randomblob(32), id, 0, 0, %lld, x'bb' from sessions", (long long)(now - 2 * SECOND));
+    sql(f, add_user);
+    add_key(f, "old", now - 25 * HOUR);
+    add_key(f, "new", now - 23 * HOUR);
+    add_session(f, "old", now - 8 * DAY);
+    add_session(f, "ended", now - 6 * DAY);
+    add_tokens(f, "aa", now - 11 * SECOND);
+    add_tokens(f, "bb", now - 2 * SECOND);
 }
 
 static void old_rows_go_and_others_stay(void **state)

@@ -94,7 +94,8 @@ static void paths(void **state)
     b.actions[0].path = "/a/";
     refused("things: GET /a/: the segment '' of its path is neither {id} nor a plain word");
     b.actions[0].path = "/a/{name}";
-    refused("things: GET /a/{name}: the segment '{name}' of its path is neither {id} nor a plain word");
+    refused(
+        "things: GET /a/{name}: the segment '{name}' of its path is neither {id} nor a plain word");
     b.actions[0].path = "/a/..";
     refused("things: GET /a/..: the segment '..' of its path is neither {id} nor a plain word");
     b.actions[0].path = "/{id}/{id}/{id}";
@@ -121,6 +122,8 @@ static void methods(void **state)
     refused("things: POST /api/v1/things: its audit noun 'create' is not of the form noun.verb");
     b.actions[0].method = HEAD;
     refused("things: HEAD /api/v1/things: its method is none of GET, POST, PUT, PATCH, DELETE");
+    b.actions[6].no_body = false;
+    refused("nothing"); /* then it takes the fields of the resource */
     b.actions[0].method = METHOD_NONE;
     refused("things: - /api/v1/things: its method is none of GET, POST, PUT, PATCH, DELETE");
 }
@@ -134,13 +137,15 @@ static void permissions(void **state)
     b.actions[2].permit = PERMIT_COUNT;
     refused("things: GET /api/v1/things/{id}: no permission");
     b.actions[2].access = ACCESS_NONE;
-    refused("things: GET /api/v1/things/{id}: its path names a row, but no access to it is asked for");
+    refused(
+        "things: GET /api/v1/things/{id}: its path names a row, but no access to it is asked for");
     b.actions[2].rate = RATE_COUNT;
     refused("things: GET /api/v1/things/{id}: unknown rate class, cache type or access");
     b.res.get = b.res.add = b.res.set = b.res.del = b.res.list = NULL;
     b.fields[7].refers = NULL;
     b.actions[0].list = false;
-    refused("things: GET /api/v1/things/{id}: its path names a row, but the resource has no statement that gets it");
+    refused("things: GET /api/v1/things/{id}: its path names a row, but the resource has no "
+            "statement that gets it");
 }
 
 static void handlers(void **state)
@@ -178,7 +183,8 @@ static void bodies(void **state)
     refused("things: GET /api/v1/things: takes no body but declares its fields");
     b.actions[5].input = b.input;
     b.input[0].standard = "1000";
-    refused("things: POST /api/v1/things/claim: the default of the field limit does not fit it: 1000");
+    refused(
+        "things: POST /api/v1/things/claim: the default of the field limit does not fit it: 1000");
 }
 
 static void fields(void **state)
@@ -197,6 +203,11 @@ static void fields(void **state)
     refused("things: the field kind does not say what it is one of");
     b.fields[0].oneof = "a|b";
     refused("things: the field name is no ONEOF");
+    b.fields[1].type = (enum field_type)(TEXTS + 1);
+    refused("things: the field kind has no type");
+    b.fields[0].filter = true;
+    b.fields[0].max = 5000;
+    refused("things: the field name is too long for a filter");
     b.fields[3].min = 11;
     refused("things: the field count has a range without values");
     b.fields[2].min = -1;
@@ -210,12 +221,15 @@ static void fields(void **state)
     refused("things: lists cannot be filtered by the field config");
     b.fields[1].name = "skip";
     refused("things: every list has a parameter skip already");
-    for (int i = FIELDS; i < 40; i++)
-        b.fields[i] = (struct field){ "x", BOOL };
-    b.res.nfields = 32;
-    b.res.no_metadata = false;
-    refused("things: the field x is declared twice");
+
+    static char fresh[40][16];
+    for (int i = FIELDS; i < 40; i++) {
+        snprintf(fresh[i], sizeof(fresh[i]), "x%d", i);
+        b.fields[i] = (struct field){ fresh[i], BOOL };
+    }
     b.res.nfields = 33;
+    refused("things: more than 32 fields");
+    b.res.nfields = 32; /* metadata makes one more */
     refused("things: more than 32 fields");
 }
 
@@ -241,7 +255,10 @@ static void defaults_and_references(void **state)
 
 static void columns(void **state)
 {
+    static struct slot too_many[65];
     (void)state;
+    for (int i = 0; i < COUNT(too_many); i++)
+        too_many[i] = (struct slot){ "name", VALUE_TEXT, false };
     whole();
     b.columns[THING_NOTE].name = "remark";
     refused("things: the column remark is no declared field");
@@ -256,6 +273,9 @@ static void columns(void **state)
     refused("things: thing_get has a column metadata");
     b.fields[12].hidden = false;
     refused("things: thing_get has no column secret");
+    b.get.columns = too_many;
+    b.get.ncolumns = COUNT(too_many);
+    refused("things: thing_get has more than 64 columns");
     b.get.params = thing_del_params;
     b.get.nparams = 2;
     refused("things: thing_get is not a read by id alone");
@@ -274,6 +294,8 @@ static void changes(void **state)
     b.res.add = copy(&thing_add);
     b.params[5].null = false;
     refused("things: thing_add: the parameter due takes no null, its field does");
+    b.fields[3].standard = NULL;
+    refused("things: thing_add: the parameter count takes no null, its field does");
     b.res.set = copy(&thing_set);
     b.params[3].name = "secret";
     refused("things: thing_set: nothing binds the parameter secret");
@@ -283,6 +305,9 @@ static void changes(void **state)
     b.res.set = copy(&thing_set);
     b.params[3].null = false;
     refused("things: thing_set: the parameter note takes no null, its field does");
+    b.res.get = NULL;
+    b.fields[7].refers = NULL;
+    refused("things: thing_add changes rows that cannot be got");
     b.res.del = &thing_get;
     refused("things: thing_get is not a change");
 }
@@ -290,8 +315,11 @@ static void changes(void **state)
 static void lists(void **state)
 {
     static const char *const by_note[] = { "note", NULL };
+    static struct slot by_another_name[THING_COLUMNS];
     (void)state;
     whole();
+    memcpy(by_another_name, thing_columns, sizeof(thing_columns));
+    by_another_name[THING_KIND].name = "sort";
     b.res.sorts = by_note;
     refused("things: the sort column note is missing, may be null or is JSON");
     b.list[3] = *copy(&thing_list[3]);
@@ -313,6 +341,12 @@ static void lists(void **state)
     b.list[0] = *copy(&thing_list[0]);
     b.list[0].nparams = 9;
     refused("things: thing_list_created_at_asc has no parameter limit");
+    b.res.sorts = NULL;
+    refused("things: a list without get or sort columns");
+    b.list[2].change = true;
+    refused("things: thing_list_name_asc does not list the columns of thing_get");
+    b.list[1].columns = by_another_name;
+    refused("things: thing_list_created_at_desc does not list the columns of thing_get");
     b.list[1].ncolumns--;
     refused("things: thing_list_created_at_desc does not list the columns of thing_get");
 }

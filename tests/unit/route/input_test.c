@@ -36,11 +36,13 @@ static enum err patch(const char *body)
 static void a_body_with_everything(void **state)
 {
     (void)state;
-    assert_int_equal(create("{\"name\":\"n\xc3\xa4me\",\"kind\":\"large\",\"note\":\"a\\nb\\tc\",\"count\":-5,\"ratio\":1,"
-                            "\"done\":true,\"due\":\"2026-01-02T03:04:05+01:00\",\"other_id\":\"" HEX_A "\","
-                            "\"tags\":[\"red\", \"blue\"],\"config\":{\"a\": [1, 2.5]},\"anything\":[null],"
-                            "\"secret\":\"12345678\",\"metadata\":{\"x\":{}}}"),
-                     OK);
+    assert_int_equal(
+        create("{\"name\":\"n\xc3\xa4me\",\"kind\":\"large\",\"note\":\"a\\nb\\tc\",\"count\":-5,"
+               "\"ratio\":1,"
+               "\"done\":true,\"due\":\"2026-01-02T03:04:05+01:00\",\"other_id\":\"" HEX_A "\","
+               "\"tags\":[\"red\", \"blue\"],\"config\":{\"a\": [1, 2.5]},\"anything\":[null],"
+               "\"secret\":\"12345678\",\"metadata\":{\"x\":{}}}"),
+        OK);
     assert_str(input_text(&r, "name"), "n\xc3\xa4me");
     assert_str(input_text(&r, "kind"), "large");
     assert_str(input_text(&r, "note"), "a\nb\tc");
@@ -66,6 +68,35 @@ static void what_is_left_out_has_its_default(void **state)
     assert_true(input_value(&r, "due")->null);
     assert_int_equal(input_value(&r, "due")->type, VALUE_TIME);
     assert_false(input_given(&r, "kind"));
+}
+
+static void defaults_of_every_type(void **state)
+{
+    (void)state;
+    const struct field fields[] = {
+        { "a", TEXT, .standard = "\"x\"" },
+        { "b", UUID, .standard = "\"" HEX_A "\"" },
+        { "c", INT, .standard = "-3" },
+        { "d", REAL, .standard = "1" },
+        { "e", BOOL, .standard = "true" },
+        { "f", TIME, .standard = "\"1970-01-01T00:00:01Z\"" },
+        { "g", TEXTS, .standard = "[\"x\"]" },
+        { "h", ANY },
+    };
+    struct value v[COUNT(fields)];
+    ask(&r, &things, NULL);
+    for (int i = 0; i < COUNT(fields); i++)
+        v[i] = field_standard(&r.arena, &fields[i]);
+    assert_str(v[0].text, "x");
+    assert_int_equal(v[1].uuid.b[0], 1);
+    assert_int_equal(v[2].i, -3);
+    assert_true(v[3].real == 1.0);
+    assert_int_equal(v[4].i, 1);
+    assert_int_equal(v[5].i, 1000000);
+    assert_str(v[6].text, "[\"x\"]");
+    for (int i = 0; i < COUNT(fields); i++)
+        assert_int_equal(v[i].null, i == 7);
+    assert_int_equal(v[7].type, VALUE_JSON);
 }
 
 static void a_patch_has_no_defaults(void **state)
@@ -129,14 +160,17 @@ static void values_that_do_not_fit(void **state)
         snprintf(body, sizeof(body), "{\"%s\":%s}", unfit[i].field, unfit[i].json);
         if (patch(body) == ERR_INVALID && r.nfaults == 1 && told(&r, unfit[i].field, unfit[i].code))
             continue;
-        if (strcmp(unfit[i].field, "other_id") == 0 && r.nfaults == 1 && told(&r, "other_id", "fixed"))
+        if (strcmp(unfit[i].field, "other_id") == 0 && r.nfaults == 1 &&
+            told(&r, "other_id", "fixed"))
             continue; /* taken at creation only */
         fail_msg("%s: %s", body, r.nfaults ? r.faults[0].code : "nothing told");
     }
     for (int i = 0; i < COUNT(unfit); i++) {
         bool name = strcmp(unfit[i].field, "name") == 0;
-        snprintf(body, sizeof(body), "{%s\"%s\":%s}", name ? "" : "\"name\":\"a\",", unfit[i].field, unfit[i].json);
-        if (create(body) != ERR_INVALID || r.nfaults != 1 || !told(&r, unfit[i].field, unfit[i].code))
+        snprintf(body, sizeof(body), "{%s\"%s\":%s}", name ? "" : "\"name\":\"a\",", unfit[i].field,
+                 unfit[i].json);
+        if (create(body) != ERR_INVALID || r.nfaults != 1 ||
+            !told(&r, unfit[i].field, unfit[i].code))
             fail_msg("%s: %s", body, r.nfaults ? r.faults[0].code : "nothing told");
     }
 }
@@ -144,7 +178,8 @@ static void values_that_do_not_fit(void **state)
 static void all_faults_are_told(void **state)
 {
     (void)state;
-    assert_int_equal(create("{\"kind\":1,\"count\":99,\"tags\":[\"red\",\"pink\",7]}"), ERR_INVALID);
+    assert_int_equal(create("{\"kind\":1,\"count\":99,\"tags\":[\"red\",\"pink\",7]}"),
+                     ERR_INVALID);
     assert_int_equal(r.nfaults, 5);
     assert_true(told(&r, "name", "required"));
     assert_true(told(&r, "kind", "type"));
@@ -172,13 +207,18 @@ static void strange_keys(void **state)
     (void)state;
     assert_int_equal(create("{\"name\":\"a\",\"colour\":1,\"NAME\":2}"), ERR_BAD_KEY);
     assert_true(told(&r, "colour", "unknown") && told(&r, "NAME", "unknown"));
-    assert_int_equal(create("{\"name\":\"a\",\"id\":\"" HEX_A "\",\"state\":\"old\",\"version\":1}"), ERR_BAD_KEY);
-    assert_true(told(&r, "id", "readonly") && told(&r, "state", "readonly") && told(&r, "version", "readonly"));
+    assert_int_equal(
+        create("{\"name\":\"a\",\"id\":\"" HEX_A "\",\"state\":\"old\",\"version\":1}"),
+        ERR_BAD_KEY);
+    assert_true(told(&r, "id", "readonly") && told(&r, "state", "readonly") &&
+                told(&r, "version", "readonly"));
     assert_int_equal(create("{\"name\":\"a\",\"name\":\"b\"}"), ERR_BAD_KEY);
     assert_true(told(&r, "", "duplicate"));
-    assert_int_equal(read_as(THING_CLAIMED, STR("application/json"), STR("{\"name\":\"a\"}")), ERR_BAD_KEY);
+    assert_int_equal(read_as(THING_CLAIMED, STR("application/json"), STR("{\"name\":\"a\"}")),
+                     ERR_BAD_KEY);
     assert_true(told(&r, "name", "readonly"));
-    assert_int_equal(read_as(THING_CLAIMED, STR("application/json"), STR("{\"metadata\":{}}")), ERR_BAD_KEY);
+    assert_int_equal(read_as(THING_CLAIMED, STR("application/json"), STR("{\"metadata\":{}}")),
+                     ERR_BAD_KEY);
 }
 
 static void a_long_key_is_cut_between_characters(void **state)
@@ -212,9 +252,20 @@ static void what_is_no_object(void **state)
         assert_int_equal(create(bodies[i]), ERR_INVALID);
         assert_true(told(&r, "", "type"));
     }
-    static const char *const garbage[] = { "", "{", "{\"name\":\"a\"}x", "{'name':1}", "\xef\xbb\xbf{}", "{\"name\":01}",
-                                           "{\"name\":\"\xff\"}", "{\"name\":\"\\u0000\"}", "{\"name\":\"\\ud800\"}",
-                                           "{\"count\":9223372036854775808}", "{\"name\":\"a\",}", "//\n{}" };
+    static const char *const garbage[] = {
+        "",
+        "{",
+        "{\"name\":\"a\"}x",
+        "{'name':1}",
+        "\xef\xbb\xbf{}",
+        "{\"name\":01}",
+        "{\"name\":\"\xff\"}",
+        "{\"name\":\"\\u0000\"}",
+        "{\"name\":\"\\ud800\"}",
+        "{\"count\":9223372036854775808}",
+        "{\"name\":\"a\",}",
+        "//\n{}",
+    };
     for (int i = 0; i < COUNT(garbage); i++)
         assert_int_equal(create(garbage[i]), ERR_BAD_JSON);
 }
@@ -265,6 +316,12 @@ static void a_body_may_be_left_out_where_nothing_is_required(void **state)
     assert_int_equal(input_int(&r, "limit"), 10);
     assert_int_equal(read_as(THING_MADE, STR_NONE, STR_NONE), ERR_BAD_JSON);
     assert_int_equal(read_as(THING_PATCHED, STR_NONE, STR_NONE), ERR_BAD_JSON);
+
+    /* A patch requires no field, and yet must be there. */
+    const struct action claim = { PATCH, THINGS "/claim", .input = claim_input, .ninput = 1 };
+    ask(&r, &things, &claim);
+    assert_int_equal(input_read(&r), DENY);
+    assert_int_equal(r.err, ERR_BAD_JSON);
 }
 
 static void a_query_where_none_may_be(void **state)
@@ -292,7 +349,8 @@ static void a_list_reads_its_query(void **state)
 static void memory_runs_out_anywhere(void **state)
 {
     (void)state;
-    static const char body[] = "{\"name\":\"a\",\"tags\":[\"red\",\"pink\"],\"config\":{\"a\":1},\"metadata\":{},\"count\":99}";
+    static const char body[] = "{\"name\":\"a\",\"tags\":[\"red\",\"pink\"],\"config\":{\"a\":1},"
+                               "\"metadata\":{},\"count\":99}";
     for (long n = 0;; n++) {
         nomem_after(n);
         enum err err = create(body);
@@ -311,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_with_everything),
         cmocka_unit_test(what_is_left_out_has_its_default),
+        cmocka_unit_test(defaults_of_every_type),
         cmocka_unit_test(a_patch_has_no_defaults),
         cmocka_unit_test(values_that_do_not_fit),
         cmocka_unit_test(all_faults_are_told),

@@ -4,6 +4,10 @@
 #include "base/json.h"
 #include "unit.h"
 
+#define SCHEMAS "#/components/schemas/"
+#define LISTED "paths /api/v1/things get"
+#define MADE "paths /api/v1/things post"
+
 static struct req r;
 static const struct json *document;
 
@@ -92,13 +96,15 @@ static void operation_ids_are_unique(void **state)
         }
     }
     assert_str(text_at("paths /api/v1/things/{id} patch operationId"), "patch_things_by_id");
-    assert_str(text_at("paths /api/v1/things/{id}/parts/{id2} get operationId"), "get_things_by_id_parts_by_id");
+    assert_str(text_at("paths /api/v1/things/{id}/parts/{id2} get operationId"),
+               "get_things_by_id_parts_by_id");
 }
 
 static void who_may_call(void **state)
 {
     (void)state;
     assert_str(shown("paths /health get security"), "[]");
+    assert_str(shown("paths /api/v1/mine get security"), "[{\"bearer\":[]}]");
     assert_null(at(document, "paths /api/v1/things get security"));
     assert_str(shown("security"), "[{\"bearer\":[]},{\"apiKey\":[]}]");
     assert_non_null(at(document, "components securitySchemes apiKey"));
@@ -108,13 +114,16 @@ static void parameters_of_operations(void **state)
 {
     (void)state;
     static const char list[] = "paths /api/v1/things get", one[] = "paths /api/v1/things/{id} get";
-    static const char change[] = "paths /api/v1/things/{id} patch", create[] = "paths /api/v1/things post";
-    static const char *const of_list[] = { "limit", "skip", "after", "sort", "kind", "count", "done", "due", "other_id" };
+    static const char change[] = "paths /api/v1/things/{id} patch",
+                      create[] = "paths /api/v1/things post";
+    static const char *const of_list[] = { "limit", "skip", "after", "sort",    "kind",
+                                           "count", "done", "due",   "other_id" };
     for (int i = 0; i < COUNT(of_list); i++)
         assert_true(has_parameter(list, of_list[i]));
     assert_false(has_parameter(list, "name"));
     assert_false(has_parameter(create, "limit"));
-    assert_true(has_parameter(one, "id") && has_parameter(one, "If-None-Match") && !has_parameter(one, "If-Match"));
+    assert_true(has_parameter(one, "id") && has_parameter(one, "If-None-Match") &&
+                !has_parameter(one, "If-Match"));
     assert_true(has_parameter(change, "If-Match") && has_parameter(change, "Idempotency-Key"));
     assert_true(has_parameter(create, "Idempotency-Key") && !has_parameter(create, "If-Match"));
     assert_false(has_parameter("paths /api/v1/enter post", "Idempotency-Key"));
@@ -124,21 +133,30 @@ static void parameters_of_operations(void **state)
 static void bodies_of_operations(void **state)
 {
     (void)state;
-    assert_str(shown("paths /api/v1/things post requestBody"),
-               "{\"required\":true,\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/ThingCreate\"}}}}");
-    assert_non_null(at(document, "paths /api/v1/things/{id} patch requestBody content application/merge-patch+json"));
+    static const char create[] = "paths /api/v1/things post requestBody";
+    static const char change[] = "paths /api/v1/things/{id} patch requestBody";
+    static const char claim[] = "paths /api/v1/things/claim post requestBody";
+    static const char json[] = "content application/json schema";
+
+    assert_true(json_bool(at(at(document, create), "required")));
+    assert_str(json_text(at(at(at(document, create), json), "$ref")), SCHEMAS "ThingCreate");
+    assert_str(json_text(at(at(at(document, change), json), "$ref")), SCHEMAS "ThingUpdate");
+    assert_non_null(at(at(document, change), "content application/merge-patch+json schema"));
     assert_null(at(document, "paths /api/v1/things/{id}/cancel post requestBody"));
     assert_null(at(document, "paths /api/v1/things/{id} delete requestBody"));
-    assert_str(shown("paths /api/v1/things/claim post requestBody"),
-               "{\"required\":false,\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\",\"properties\":{\"limit\":"
-               "{\"type\":\"integer\",\"format\":\"int64\",\"minimum\":1,\"maximum\":100,\"default\":10}},\"required\":[],"
-               "\"additionalProperties\":false}}}}");
+
+    assert_false(json_bool(at(at(document, claim), "required")));
+    const struct json *own = at(at(document, claim), json);
+    assert_int_equal(json_int(at(own, "properties limit maximum")), 100);
+    assert_int_equal(json_int(at(own, "properties limit default")), 10);
+    assert_false(json_bool(at(own, "additionalProperties")));
 }
 
 static void fields_of_bodies(void **state)
 {
     (void)state;
-    static const char made[] = "components schemas ThingCreate properties", changed[] = "components schemas ThingUpdate properties";
+    static const char made[] = "components schemas ThingCreate properties",
+                      changed[] = "components schemas ThingUpdate properties";
     assert_str(shown("components schemas ThingCreate required"), "[\"name\"]");
     assert_str(shown("components schemas ThingUpdate required"), "[]");
     assert_non_null(at(at(document, made), "secret"));
@@ -146,12 +164,15 @@ static void fields_of_bodies(void **state)
     assert_null(at(at(document, made), "state"));
     assert_null(at(at(document, changed), "other_id"));
     assert_non_null(at(at(document, changed), "metadata"));
-    assert_str(shown("components schemas ThingCreate properties name"),
-               "{\"type\":\"string\",\"minLength\":1,\"maxLength\":120,\"description\":\"What it is called.\"}");
-    assert_str(shown("components schemas ThingCreate properties tags"),
-               "{\"type\":[\"array\",\"null\"],\"maxItems\":3,\"items\":{\"type\":\"string\",\"enum\":[\"red\",\"green\",\"blue\"]}}");
+    assert_str(shown("components schemas ThingCreate properties name maxLength"), "120");
+    assert_str(shown("components schemas ThingCreate properties name minLength"), "1");
+    assert_str(shown("components schemas ThingCreate properties tags type"),
+               "[\"array\",\"null\"]");
+    assert_str(shown("components schemas ThingCreate properties tags items enum"),
+               "[\"red\",\"green\",\"blue\"]");
     assert_str(shown("components schemas ThingCreate properties anything"), "{}");
-    assert_str(shown("components schemas ThingUpdate properties kind"), "{\"type\":\"string\",\"enum\":[\"small\",\"large\"]}");
+    assert_str(shown("components schemas ThingUpdate properties kind"),
+               "{\"type\":\"string\",\"enum\":[\"small\",\"large\"]}");
 }
 
 static void rows_and_pages(void **state)
@@ -160,13 +181,60 @@ static void rows_and_pages(void **state)
     static const char row[] = "components schemas Thing properties";
     assert_int_equal(json_count(at(document, row)), THING_COLUMNS);
     assert_null(at(at(document, row), "secret"));
-    assert_str(shown("components schemas Thing properties note"), "{\"type\":[\"string\",\"null\"],\"maxLength\":1000}");
-    assert_str(text_at("components schemas ThingPage properties items items $ref"), "#/components/schemas/Thing");
-    assert_str(text_at("paths /api/v1/things get responses 200 content application/json schema $ref"),
-               "#/components/schemas/ThingPage");
-    assert_str(text_at("paths /api/v1/things post responses 201 content application/json schema $ref"), "#/components/schemas/Thing");
-    assert_str(text_at("paths /api/v1/things post responses 201 headers Location $ref"), "#/components/headers/Location");
+    assert_str(shown("components schemas Thing properties state enum"), "[\"new\",\"old\",null]");
+    assert_str(shown("components schemas Thing properties note"),
+               "{\"type\":[\"string\",\"null\"],\"maxLength\":1000}");
+    assert_str(text_at("components schemas ThingPage properties items items $ref"),
+               SCHEMAS "Thing");
+    assert_str(text_at(LISTED " responses 200 content application/json schema $ref"),
+               SCHEMAS "ThingPage");
+    assert_str(text_at(MADE " responses 201 content application/json schema $ref"),
+               SCHEMAS "Thing");
+    assert_str(text_at(MADE " responses 201 headers Location $ref"),
+               "#/components/headers/Location");
     assert_null(at(document, "components schemas GateWay"));
+}
+
+static void columns_that_are_hidden(void **state)
+{
+    (void)state;
+    static const struct field fields[] = {
+        { "hash", TEXT, .hidden = true },
+        { "count", INT },
+        { "words", TEXTS, .min = 1, .max = 5 },
+        { "when", TIME },
+    };
+    static const struct slot columns[] = {
+        { "hash", VALUE_TEXT, false },
+        { "id", VALUE_UUID, false },
+        { "count", VALUE_INT, true },
+        { "words", VALUE_JSON, false },
+        { "when", VALUE_TIME, false },
+    };
+    static const struct stmt get = { .name = "get",
+                                     .columns = columns,
+                                     .ncolumns = COUNT(columns) };
+    static const struct action actions[] = {
+        { POST, "/runs/{id}", .permit = PERMIT_ANYONE, .status = 202, .says = "Run." },
+        { GET, "/runs/{id}", .permit = PERMIT_ANYONE, .says = "Look." },
+    };
+    static const struct resource res = { "test_run", "runs", RESOURCE_FIELDS(fields),
+                                         RESOURCE_ACTIONS(actions), .get = &get };
+    static const struct resource *const all[] = { &res, NULL };
+    const struct json *before = document;
+
+    resources_init(all);
+    struct text t = text_new(&r.arena, 0);
+    openapi_write(&t);
+    assert_int_equal(json_read(&r.arena, text_str(&t), &document), OK);
+    assert_null(at(document, "components schemas TestRun properties hash"));
+    assert_str(shown("components schemas TestRun properties count type"), "[\"integer\",\"null\"]");
+    assert_str(shown("components schemas TestRun properties words minItems"), "1");
+    assert_str(shown("components schemas TestRun properties when format"), "\"date-time\"");
+    assert_str(text_at("paths /runs/{id} post responses 202 description"), "Accepted.");
+    assert_null(at(document, "components parameters id2"));
+    resources_init(thing_resources);
+    document = before;
 }
 
 static void answers(void **state)
@@ -233,6 +301,7 @@ int main(void)
         cmocka_unit_test(bodies_of_operations),
         cmocka_unit_test(fields_of_bodies),
         cmocka_unit_test(rows_and_pages),
+        cmocka_unit_test(columns_that_are_hidden),
         cmocka_unit_test(answers),
         cmocka_unit_test(references_lead_somewhere),
         cmocka_unit_test(memory_runs_out_anywhere),

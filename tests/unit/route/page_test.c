@@ -47,7 +47,8 @@ static void parameters_one_by_one(void **state)
 static void escapes_that_are_none(void **state)
 {
     (void)state;
-    static const char *const queries[] = { "a=%", "a=%4", "a=%4g", "a=%g4", "%=1", "a=%00", "a=%ff", "a=%c3", "a=\xff", "a=%ed%a0%80" };
+    static const char *const queries[] = { "a=%",   "a=%4",  "a=%4g", "a=%g4",  "%=1",
+                                           "a=%00", "a=%ff", "a=%c3", "a=\xff", "a=%ed%a0%80" };
     struct str name, value;
     for (int i = 0; i < COUNT(queries); i++) {
         struct str query = str_of(queries[i]);
@@ -56,6 +57,16 @@ static void escapes_that_are_none(void **state)
         assert_false(query_next(&r.arena, &query, &name, &value, &err));
         assert_int_equal(err, ERR_BAD_QUERY);
     }
+}
+
+static void an_escape_ends_with_the_query(void **state)
+{
+    (void)state;
+    struct str query = { "a=%41", 4 }, name, value; /* the 1 is not part of it */
+    enum err err = OK;
+    ask(&r, &things, NULL);
+    assert_false(query_next(&r.arena, &query, &name, &value, &err));
+    assert_int_equal(err, ERR_BAD_QUERY);
 }
 
 /* ---- a list's parameters ---- */
@@ -76,9 +87,10 @@ static void what_is_left_out(void **state)
 static void all_that_may_be_given(void **state)
 {
     (void)state;
-    assert_int_equal(read_query("limit=1000&skip=100000&sort=name&kind=small&count=-5&done=false&other_id=" HEX_A
-                                "&due=2026-01-02T03:04:05%2b01:00"),
-                     OK);
+    assert_int_equal(
+        read_query("limit=1000&skip=100000&sort=name&kind=small&count=-5&done=false&other_id=" HEX_A
+                   "&due=2026-01-02T03:04:05%2b01:00"),
+        OK);
     assert_int_equal(page.limit, 1000);
     assert_int_equal(page.skip, 100000);
     assert_ptr_equal(page_stmt(&things, &page), &thing_list[2]);
@@ -171,7 +183,66 @@ static void a_cursor_comes_back(void **state)
     assert_int_equal(read_query(cursor(&things, 1, false, a_name)), OK);
     assert_true(page.after && !page.down && page.sort == 1);
     assert_str(page.after_key.text, "a name");
-    assert_int_equal(read_query(cursor(&things, 1, false, (struct value){ .type = VALUE_TEXT, .text = { "", 0 } })), OK);
+    assert_int_equal(read_query(cursor(&things, 1, false,
+                                       (struct value){ .type = VALUE_TEXT, .text = { "", 0 } })),
+                     OK);
+}
+
+/* Lists sorted by a column of each type. */
+static const char *const every_sort[] = { "id", "name", "count", "ratio", "done", "due", NULL };
+
+static void keys_of_every_type(void **state)
+{
+    (void)state;
+    const struct value keys[] = {
+        { .type = VALUE_UUID, .uuid = some_id }, { .type = VALUE_TEXT, .text = STR("n\xc3\xa4me") },
+        { .type = VALUE_INT, .i = INT64_MIN },   { .type = VALUE_REAL, .real = -0.125 },
+        { .type = VALUE_BOOL, .i = 1 },          { .type = VALUE_TIME, .i = 1 },
+    };
+    struct resource res = things;
+    struct cursor back;
+    res.sorts = every_sort;
+    ask(&r, &res, NULL);
+    for (int i = 0; i < COUNT(keys); i++) {
+        struct str text = str_of(cursor(&res, i, i & 1, keys[i]) + strlen("after="));
+        assert_true(cursor_read(&r.arena, &res, text, &back));
+        assert_int_equal(back.sort, i);
+        assert_int_equal(back.down, i & 1);
+        assert_int_equal(back.key.type, keys[i].type);
+        if (keys[i].type == VALUE_TEXT)
+            assert_true(str_eq(back.key.text, keys[i].text));
+        else
+            assert_memory_equal(&back.key.uuid, &keys[i].uuid, keys[i].type == VALUE_UUID ? 16 : 8);
+    }
+}
+
+/* The check is right, the key is not one of its column. */
+static void keys_that_are_none(void **state)
+{
+    (void)state;
+    static const struct {
+        int sort;
+        struct str bytes;
+    } cases[] = {
+        { 0, { "short", 5 } },
+        { 1, { "\xff\xfe", 2 } },
+        { 1, { "a\0b", 3 } },
+        { 2, { "short", 5 } },
+        { 3, { "short", 5 } },
+        { 3, { "\x7f\xf0\0\0\0\0\0\0", 8 } }, /* infinity */
+        { 4, { "\0\0\0\0\0\0\0\2", 8 } },
+        { 5, { "far too long for it", 19 } },
+    };
+    struct resource res = things;
+    struct cursor back;
+    res.sorts = every_sort;
+    ask(&r, &res, NULL);
+    for (int i = 0; i < COUNT(cases); i++) {
+        struct value key = { .type = VALUE_TEXT, .text = cases[i].bytes };
+        struct str text = str_of(cursor(&res, cases[i].sort, false, key) + strlen("after="));
+        if (cursor_read(&r.arena, &res, text, &back))
+            fail_msg("%d", i);
+    }
 }
 
 static void a_sort_beside_a_cursor_must_be_its_own(void **state)
@@ -325,10 +396,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters_one_by_one),
         cmocka_unit_test(escapes_that_are_none),
+        cmocka_unit_test(an_escape_ends_with_the_query),
         cmocka_unit_test(what_is_left_out),
         cmocka_unit_test(all_that_may_be_given),
         cmocka_unit_test(queries_that_are_refused),
         cmocka_unit_test(a_cursor_comes_back),
+        cmocka_unit_test(keys_of_every_type),
+        cmocka_unit_test(keys_that_are_none),
         cmocka_unit_test(a_sort_beside_a_cursor_must_be_its_own),
         cmocka_unit_test(a_cursor_of_another_list),
         cmocka_unit_test(no_character_of_a_cursor_can_be_changed),

@@ -42,10 +42,13 @@ static struct value *row_of_everything(void)
 }
 
 static const char everything[] =
-    "{\"id\":\"" HEX_A "\",\"owner_id\":\"" HEX_B "\",\"name\":\"a \\\"b\\\"\\n\",\"kind\":\"small\",\"note\":null,"
-    "\"count\":-3,\"ratio\":0.5,\"done\":true,\"due\":\"1970-01-01T00:00:01.500000Z\",\"other_id\":null,\"tags\":null,"
+    "{\"id\":\"" HEX_A "\",\"owner_id\":\"" HEX_B
+    "\",\"name\":\"a \\\"b\\\"\\n\",\"kind\":\"small\",\"note\":null,"
+    "\"count\":-3,\"ratio\":0.5,\"done\":true,\"due\":\"1970-01-01T00:00:01.500000Z\",\"other_id\":"
+    "null,\"tags\":null,"
     "\"config\":{\"k\":[1]},\"anything\":null,\"state\":\"new\",\"metadata\":{},\"version\":7,"
-    "\"created_at\":\"1970-01-01T00:00:00.000000Z\",\"updated_at\":\"1970-01-01T00:00:00.000000Z\"}";
+    "\"created_at\":\"1970-01-01T00:00:00.000000Z\",\"updated_at\":\"1970-01-01T00:00:00."
+    "000000Z\"}";
 
 static void a_row_as_json(void **state)
 {
@@ -59,10 +62,16 @@ static void a_row_as_json(void **state)
 static void hidden_columns_are_left_out(void **state)
 {
     (void)state;
-    static const struct slot columns[] = { { "secret", VALUE_TEXT, false }, { "name", VALUE_TEXT, false }, { "secrets", VALUE_TEXT, false } };
+    static const struct slot columns[] = { { "secret", VALUE_TEXT, false },
+                                           { "name", VALUE_TEXT, false },
+                                           { "secrets", VALUE_TEXT, false } };
     static const struct stmt get = { .name = "get", .columns = columns, .ncolumns = 3 };
-    static const struct field fields[] = { { "secret", TEXT, .hidden = true }, { "name", TEXT }, { "secrets", TEXT, .hidden = true } };
-    static const struct resource res = { .noun = "n", .plural = "ns", RESOURCE_FIELDS(fields), .get = &get };
+    static const struct field fields[] = { { "secret", TEXT, .hidden = true },
+                                           { "name", TEXT },
+                                           { "secrets", TEXT, .hidden = true } };
+    static const struct resource res = {
+        .noun = "n", .plural = "ns", RESOURCE_FIELDS(fields), .get = &get
+    };
     static const struct resource *const all[] = { &res, NULL };
     const struct value text = { .type = VALUE_TEXT, .text = STR("x") };
     const struct value row[] = { text, text, text };

@@ -37,7 +37,7 @@ static const struct slot thing_columns[] = {
     { "kind", VALUE_TEXT, false },     { "note", VALUE_TEXT, true },      { "count", VALUE_INT, false },
     { "ratio", VALUE_REAL, true },     { "done", VALUE_BOOL, true },      { "due", VALUE_TIME, true },
     { "other_id", VALUE_UUID, true },  { "tags", VALUE_JSON, true },      { "config", VALUE_JSON, false },
-    { "anything", VALUE_JSON, true },  { "state", VALUE_TEXT, false },    { "metadata", VALUE_JSON, false },
+    { "anything", VALUE_JSON, true },  { "state", VALUE_TEXT, true },     { "metadata", VALUE_JSON, false },
     { "version", VALUE_INT, false },   { "created_at", VALUE_TIME, false }, { "updated_at", VALUE_TIME, false },
 };
 
@@ -66,7 +66,8 @@ static const struct stmt thing_set = {
     .otherwise = ERR_STALE,
 };
 
-static const struct slot thing_del_params[] = { { "id", VALUE_UUID, false }, { "version", VALUE_INT, false } };
+static const struct slot thing_del_params[] = { { "id", VALUE_UUID, false },
+                                                { "version", VALUE_INT, false } };
 static const struct stmt thing_del = {
     .name = "thing_del", .params = thing_del_params, .nparams = 2, .change = true, .rows = 1, .otherwise = ERR_STALE,
 };
@@ -110,7 +111,8 @@ static const struct field thing_fields[] = {
     { "secret",   TEXT,   .min = 8, .max = 72, .null = true, .hidden = true },
 };
 
-static const struct field claim_input[] = { { "limit", INT, .min = 1, .max = 100, .standard = "10" } };
+static const struct field claim_input[] = { { "limit", INT, .min = 1, .max = 100,
+                                              .standard = "10" } };
 
 static enum verdict thing_run(struct req *r)
 {
@@ -120,7 +122,16 @@ static enum verdict thing_run(struct req *r)
 
 #define THINGS "/api/v1/things"
 
-enum { THING_LISTED, THING_MADE, THING_GOT, THING_PATCHED, THING_REMOVED, THING_CLAIMED, THING_CANCELLED, THING_PART };
+enum {
+    THING_LISTED,
+    THING_MADE,
+    THING_GOT,
+    THING_PATCHED,
+    THING_REMOVED,
+    THING_CLAIMED,
+    THING_CANCELLED,
+    THING_PART
+};
 
 static const struct action thing_actions[] = {
     { GET, THINGS, .permit = PERMIT_TASK_READ, .list = true, .run = thing_run, .says = "List." },
@@ -153,8 +164,11 @@ static const struct action gate_actions[] = {
     { GET, "/health", .permit = PERMIT_ANYONE, .run = thing_run, .says = "Health." },
     { POST, "/api/v1/enter", .permit = PERMIT_ANYONE, .input = claim_input, .ninput = COUNT(claim_input),
       .run = thing_run, .plain = true, .says = "Enter." },
+    { GET, "/api/v1/mine", .permit = PERMIT_SIGNED_IN, .session_only = true, .run = thing_run, .says = "Who is it?" },
 };
-static const struct resource gates = { .noun = "gate_way", .plural = "gate-ways", .no_metadata = true, RESOURCE_ACTIONS(gate_actions) };
+static const struct resource gates = {
+    .noun = "gate_way", .plural = "gate-ways", .no_metadata = true, RESOURCE_ACTIONS(gate_actions)
+};
 
 static const struct resource *const thing_resources[] = { &things, &gates, NULL };
 

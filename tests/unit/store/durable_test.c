@@ -4,10 +4,12 @@
 #include "../../../src/store/db.h"
 #include "../../../src/store/turn.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static struct fixture f;
@@ -18,6 +20,20 @@ static struct {
     _Atomic int64_t acknowledged;
 } * shared;
 
+/* SQLite's calls end here: counted, and failing when the test wants it. */
+static _Atomic int syncs;
+static _Atomic bool sync_fails;
+
+int fdatasync(int fd)
+{
+    syncs++;
+    if (sync_fails) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
 static void every_connection_is_durable_and_strict(void **state)
 {
     (void)state;
@@ -25,8 +41,9 @@ static void every_connection_is_durable_and_strict(void **state)
         const char *pragma;
         int64_t value;
     } expected[] = {
-        { "pragma synchronous", 2 },        { "pragma foreign_keys", 1 },    { "pragma wal_autocheckpoint", 0 },
-        { "pragma trusted_schema", 0 },     { "pragma temp_store", 2 },      { "pragma cell_size_check", 1 },
+        { "pragma synchronous", 2 },       { "pragma foreign_keys", 1 },
+        { "pragma trusted_schema", 0 },    { "pragma wal_autocheckpoint", 0 },
+        { "pragma temp_store", 2 },        { "pragma cell_size_check", 1 },
         { "pragma application_id", DB_APPLICATION },
     };
     for (enum db_use use = DB_READS; use <= DB_WRITES; use++) {
@@ -221,6 +238,47 @@ static void a_full_disk_fails_the_change_and_leaves_the_rest(void **state)
     assert_int_equal(sql(&f, "select integrity_check = 'ok' from pragma_integrity_check"), 1);
 }
 
+/* The first may have been taken before the others came. */
+static void a_group_costs_one_sync(void **state)
+{
+    (void)state;
+    static struct asked asked[100];
+    fixture_open(&f, shared);
+    mark(&f, 1000, &asked[0]); /* a new WAL has its own */
+    settle();
+    assert_int_equal(turn_take(&shared->turn, clock_mono_now() + SECOND), OK);
+    for (int i = 0; i < 100; i++)
+        mark(&f, i, &asked[i]);
+    syncs = 0;
+    turn_give(&shared->turn);
+    settle();
+    assert_in_range(syncs, 1, 2);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(asked[i].rows.err, OK);
+    fixture_close(&f);
+}
+
+/* Everything is in the file, but nobody knows whether it is on the disk. */
+static void a_commit_that_may_not_be_safe_is_unknown_and_moves_its_epochs(void **state)
+{
+    (void)state;
+    struct asked a, b;
+    struct uuid id = id_of(1);
+    struct epochs e = { 0 };
+    fixture_open(&f, shared);
+    epochs_add(&e, EPOCH_RESOURCE, id.b, 16);
+    sync_fails = true;
+    mark(&f, 1, &a);
+    settle();
+    sync_fails = false;
+    assert_int_equal(a.rows.err, ERR_COMMIT_UNKNOWN);
+    assert_false(epochs_fresh(&e));
+    mark(&f, 2, &b);
+    settle();
+    assert_int_equal(b.rows.err, OK);
+    fixture_close(&f);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -253,6 +311,8 @@ int main(void)
         TEST(a_killed_process_leaves_what_it_acknowledged),
         TEST(the_turn_of_a_dead_process_passes_on),
         TEST(a_full_disk_fails_the_change_and_leaves_the_rest),
+        TEST(a_group_costs_one_sync),
+        TEST(a_commit_that_may_not_be_safe_is_unknown_and_moves_its_epochs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,16 +125,9 @@ static const struct slot marks_params[] = { { "n", VALUE_INT, false },
                                             { "id", VALUE_UUID, false } };
 /* Adds a mark; bumps its id as a resource. */
 static const struct stmt mark_add = {
-    .name = "mark_add",
-    .sqlite = "insert into marks (n, id) values (?1, ?2)",
-    .params = marks_params,
-    .nparams = 2,
-    .change = true,
-    .rows = 1,
-    .otherwise = ERR_INTERNAL,
-    .bumps = { { EPOCH_RESOURCE, 1, false } },
-    .nbumps = 1,
-    .index = -1,
+    .name = "mark_add", .sqlite = "insert into marks (n, id) values (?1, ?2)",
+    .params = marks_params, .nparams = 2, .change = true, .rows = 1, .otherwise = ERR_INTERNAL,
+    .bumps = { { EPOCH_RESOURCE, 1, false } }, .nbumps = 1, .index = -1,
 };
 
 static inline struct uuid id_of(int64_t n)
@@ -155,5 +148,44 @@ static inline void mark(struct fixture *f, int64_t n, struct asked *a)
     change_add(&c, &mark_add, values);
     store_commit(f->store, &c, &asked_new(a)->rows, &a->wait);
 }
+
+static const struct slot mark_number[] = { { "n", VALUE_INT, false } };
+static const struct slot mark_columns[] = { { "n", VALUE_INT, false }, { "id", VALUE_UUID, true } };
+static const struct stmt mark_get = {
+    .name = "mark_get", .sqlite = "select n, id from marks where n = ?1", .params = mark_number,
+    .nparams = 1, .columns = mark_columns, .ncolumns = 2, .rows = -1, .index = -1,
+};
+
+static const struct stmt mark_del = {
+    .name = "mark_del", .sqlite = "delete from marks where n = ?1", .params = mark_number,
+    .nparams = 1, .change = true, .rows = 1, .otherwise = ERR_STALE, .index = -1,
+};
+
+static inline int64_t marks(const struct fixture *f)
+{
+    return sql(f, "select count(*) from marks");
+}
+
+/* Asks a read that takes a number. */
+static inline void ask_stmt(struct fixture *f, const struct stmt *stmt, int64_t n, struct asked *a)
+{
+    struct value *v = arena_alloc(&f->arena, sizeof(*v));
+    *v = (struct value){ .type = VALUE_INT, .i = n };
+    store_ask(f->store, stmt, v, &asked_new(a)->rows, &a->wait);
+}
+
+/* Commits a change of one statement that takes a number. */
+static inline void commit_stmt(struct fixture *f, const struct stmt *stmt, int64_t n, struct asked *a)
+{
+    struct change c;
+    const struct value v = { .type = VALUE_INT, .i = n };
+    change_init(&c, &f->arena);
+    change_add(&c, stmt, &v);
+    store_commit(f->store, &c, &asked_new(a)->rows, &a->wait);
+}
+
+/* Runs until it is interrupted. */
+#define ENDLESS                                                                                    \
+    "with recursive t (n) as (select 1 union all select n + 1 from t) select count(*) as n from t"
 
 #endif

@@ -8,8 +8,8 @@ static char said[4000];
 
 static void says(const char *line)
 {
-    strncat(said, line, sizeof(said) - strlen(said) - 2);
-    strcat(said, "\n");
+    size_t n = strlen(said);
+    snprintf(said + n, sizeof(said) - n, "%s\n", line);
 }
 
 static int lines(void)

@@ -105,10 +105,10 @@ class Wrong(Gen):
     def test_names(self):
         self.refused(2, "no parameter 'y'", '-- name: a(x int) one (n int)\nselect :x + :y;\n')
         self.refused(1, "'y' of 'a' is not used", '-- name: a(x int, y int) one (n int)\nselect :x;\n')
-        self.refused(3, "'a' is declared twice", '-- name: a() one (n int)\nselect 1;\n-- name: a() one (n int)\nselect 1;\n')
+        self.refused(3, "'a' is declared twice", '-- name: a() one (n int)\nselect 1;\n' * 2)
         self.refused(4, "'cup' are declared twice", COLUMNS + COLUMNS)
         self.refused(1, "'x' is there twice", '-- name: a(x int, x int) one (n int)\nselect :x;\n')
-        self.refused(1, "cannot call a parameter 'register'", '-- name: a(register int) one (n int)\nselect :register;\n')
+        self.refused(1, "cannot call a parameter 'for'", '-- name: a(for int) one (n int)\nselect :for;\n')
         self.refused(1, "no columns called 'mug'", '-- name: a() one mug\nselect 1;\n')
         self.refused(2, "no columns called 'mug'", '-- name: a() one (n int)\nselect {mug};\n')
         self.refused(4, "'COL_CUP_ID' would name", COLUMNS + '-- name: cup() one (id uuid)\nselect 1;\n')

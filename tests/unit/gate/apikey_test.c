@@ -1,0 +1,108 @@
+/* The text of an API key, and permissions between their two forms. */
+#include "../base/unit.h"
+
+#undef COUNT
+#include "gate/apikey.h"
+#include "gate/permits.h"
+#include "route/resource.h"
+
+static void a_new_key_is_one(void **state)
+{
+    (void)state;
+    char text[APIKEY_TEXT], other[APIKEY_TEXT];
+    uint8_t hash[SHA256_SIZE], other_hash[SHA256_SIZE];
+    struct str public, secret, all = { text, sizeof(text) };
+    apikey_make(text, hash);
+    apikey_make(other, other_hash);
+    assert_int_equal(sizeof(text), 55);
+    assert_true(apikey_split(all, &public, &secret));
+    assert_int_equal(public.n, 8);
+    assert_int_equal(secret.n, 43);
+    assert_true(apikey_matches(secret, hash));
+    assert_false(apikey_matches(secret, other_hash));
+    assert_memory_not_equal(text, other, sizeof(text));
+}
+
+#define PUBLIC "aZ09bcde"
+#define SECRET "0123456789_-ABCDEFGHIJKLMNOPQRSTUVWXYZabcde"
+
+static void what_is_no_key(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool fits;
+    } rows[] = {
+        { "gh_" PUBLIC "_" SECRET, true },
+        { "", false },
+        { "gh_", false },
+        { "GH_" PUBLIC "_" SECRET, false },
+        { "gh_" PUBLIC "-" SECRET, false },
+        { "gh_" PUBLIC "_" SECRET "A", false },
+        { "gh_" PUBLIC "__" SECRET, false },
+        { "gh_aZ09bcd__" SECRET, false },
+        { "gh_aZ09bc-e_" SECRET, false },
+        { "gh_aZ09bc\xc3\xa9_" SECRET, false },
+        { "gh_" PUBLIC "_0123456789+/ABCDEFGHIJKLMNOPQRSTUVWXYZabcde", false },
+        { "gh_" PUBLIC "_0123456789_-ABCDEFGHIJKLMNOPQRSTUVWXYZabcd=", false },
+    };
+    struct str public, secret;
+    for (int i = 0; i < COUNT(rows); i++)
+        if (apikey_split(str_of(rows[i].text), &public, &secret) != rows[i].fits)
+            fail_msg("%s", rows[i].text);
+}
+
+static void a_nul_in_a_key_is_no_letter(void **state)
+{
+    (void)state;
+    char text[] = "gh_" PUBLIC "_" SECRET;
+    struct str public, secret, all = { text, sizeof(text) - 1 };
+    text[5] = '\0';
+    assert_false(apikey_split(all, &public, &secret));
+}
+
+/* ---- permissions ---- */
+
+static void names_become_bits_and_back(void **state)
+{
+    (void)state;
+    struct arena a = { 0 };
+    uint64_t permits;
+    assert_int_equal(permits_read(&a, STR("[\"task:read\",\"system:config\"]"), &permits), OK);
+    assert_int_equal(permits, PERMIT_BIT(PERMIT_TASK_READ) | PERMIT_BIT(PERMIT_SYSTEM_CONFIG));
+    assert_str(permits_write(&a, permits), "[\"task:read\",\"system:config\"]");
+    assert_str(permits_write(&a, 0), "[]");
+    assert_int_equal(permits_read(&a, permits_write(&a, PERMIT_ALL), &permits), OK);
+    assert_int_equal(permits, PERMIT_ALL);
+    arena_reset(&a);
+}
+
+/* What stands in a row must never be read as more than it says. */
+static void what_is_no_permission_gives_none(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "[]", "[\"*\"]", "[\"none\"]", "[\"anyone\",\"signed-in\"]", "[1,null,[\"task:read\"]]",
+        "\"task:read\"", "{\"task:read\":1}", "[\"task:read\"", "", "[\"task:readx\"]",
+    };
+    struct arena a = { 0 };
+    for (int i = 0; i < COUNT(rows); i++) {
+        uint64_t permits = 1;
+        assert_int_equal(permits_read(&a, str_of(rows[i]), &permits), OK);
+        if (permits != 0)
+            fail_msg("%s", rows[i]);
+    }
+    arena_reset(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_key_is_one),
+        cmocka_unit_test(what_is_no_key),
+        cmocka_unit_test(a_nul_in_a_key_is_no_letter),
+        cmocka_unit_test(names_become_bits_and_back),
+        cmocka_unit_test(what_is_no_permission_gives_none),
+    };
+    return cmocka_run_group_tests_name("gate/apikey", tests, NULL, NULL);
+}
