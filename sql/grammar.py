@@ -30,6 +30,15 @@ PARAMS_MAX, BUMPS_MAX, COLUMNS_MAX = 24, 4, 64      # as in store/store.h and th
 BUMP_TYPES = {'user': 'uuid', 'session': 'uuid', 'resource': 'uuid', 'apikey': 'text',
               'roles': None, 'keys': None}
 
+# What can be sorted by, and what lies below and above all its values.
+NUMBERS = ('-9223372036854775807', '9223372036854775807')
+EDGES = {
+    'int': {'sqlite': NUMBERS, 'postgres': NUMBERS},
+    'time': {'sqlite': NUMBERS, 'postgres': NUMBERS},
+    'real': {'sqlite': ('-9e999', '9e999'), 'postgres': ("'-infinity'::float8", "'infinity'::float8")},
+    'text': {'sqlite': ("''", "x'ff'"), 'postgres': ("''", 'repeat(chr(1114111), 250)')},
+}
+
 # What the generated functions call their own, and what C does.
 TAKEN = set('''s a c v w out order auto bool break case char const continue default do double else
     enum extern float for goto if inline int long register restrict return short signed sizeof static
@@ -301,6 +310,8 @@ def check_sorts(statement):
     for slot in statement.sorts:
         if slot.null:       # rows would be lost between pages
             raise Problem(statement.where, f"the sort column '{slot.name}' may not be null")
+        if slot.type not in EDGES:
+            raise Problem(statement.where, f"'{slot.name}' is {slot.type}: nothing is sorted by that")
 
 
 def check_bumps(statement):
@@ -409,24 +420,32 @@ def variants(statement, lists):
         if dialect not in bodies and 'both' not in bodies:
             raise Problem(statement.where, f"'{statement.name}' has no text for {dialect}")
 
-    def compose(name, params, inserts):
+    def compose(name, params, sort=None, way=None):
         texts = {}
         for dialect in DIALECTS:
             where, text = bodies.get(dialect) or bodies['both']
+            inserts = order_and_after(sort, way, dialect) if sort else {}
             texts[dialect] = render(statement, where, text, lists, inserts, dialect)
         return Variant(name, params, texts)
 
     if not statement.sorts:
-        return [compose(statement.name, statement.params, {})]
+        return [compose(statement.name, statement.params)]
     made = []
     for sort in statement.sorts:
         params = [replace(p, type=sort.type) if p.type == 'any' else p for p in statement.params]
-        for way, sign in (('asc', '>'), ('desc', '<')):
-            order = f'{sort.name} {way}' + ('' if sort.name == 'id' else f', id {way}')
-            after = f'(:after_id is null or ({sort.name}, id) {sign} (:after_key, :after_id))'
-            made.append(compose(f'{statement.name}_{sort.name}_{way}', params,
-                                {'order': order, 'after': after}))
+        for way in ('asc', 'desc'):
+            made.append(compose(f'{statement.name}_{sort.name}_{way}', params, sort, way))
     return made
+
+
+def order_and_after(sort, way, dialect):
+    """What {order} and {after} stand for. The first half of {after} is there for the index: the
+    second, which may be about nothing, cannot be looked up in it."""
+    least, most = EDGES[sort.type][dialect]
+    edge, sign = (least, '>') if way == 'asc' else (most, '<')
+    return {'order': f'{sort.name} {way}, id {way}',
+            'after': f'({sort.name} {sign}= coalesce(:after_key, {edge}) and '
+                     f'(:after_id is null or ({sort.name}, id) {sign} (:after_key, :after_id)))'}
 
 
 def read(folder):

@@ -121,6 +121,18 @@ static enum verdict commit(struct req *r)
     return WAIT;
 }
 
+/* Rows made and unmade, by resource. */
+static void count_change(const struct req *r)
+{
+    unsigned cell = 0;
+    for (const struct resource *const *res = resources(); *res != r->resource; res++)
+        cell++;
+    if (r->reply.status == 201)
+        metric_add(METRIC_BUSINESS_CREATED, cell, 1);
+    else if (r->method == DELETE)
+        metric_add(METRIC_BUSINESS_DELETED, cell, 1);
+}
+
 static enum verdict committed(struct req *r)
 {
     enum err err = r->rows.err;
@@ -129,6 +141,7 @@ static enum verdict committed(struct req *r)
         err = ERR_CONFLICT;
     if (err != OK)
         return req_deny(r, err);
+    count_change(r);
     return r->action->made ? r->action->made(r) : NEXT;
 }
 

@@ -1,21 +1,8 @@
 #include "base/clock.h"
 #include "json_value.h"
+#include "plain.h"
 
 #include <math.h>
-
-#define BYTES(b) (0x0101010101010101u * (b))
-
-/* Whether one of 8 bytes is a quote, a backslash or below 0x20: a byte that is sets its high bit by borrowing. It may
- * borrow from its neighbour too, but then there is one. */
-static bool special8(const char *p)
-{
-    uint64_t word;
-    memcpy(&word, p, sizeof(word));
-    uint64_t quote = word ^ BYTES('"'), slash = word ^ BYTES('\\');
-    uint64_t found = ((quote - BYTES(1)) & ~quote) | ((slash - BYTES(1)) & ~slash) |
-                     ((word - BYTES(0x20)) & ~word);
-    return (found & BYTES(0x80)) != 0;
-}
 
 static bool special(char c)
 {
@@ -26,7 +13,7 @@ static bool special(char c)
 static size_t plain_run(struct str s)
 {
     size_t n = 0;
-    while (s.n - n >= 8 && !special8(s.p + n))
+    while (s.n - n >= 8 && !plain_none8(plain_word(s.p + n)))
         n += 8;
     while (n < s.n && !special(s.p[n]))
         n++;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "digits.h"
 #include "fork.h"
+#include "plain.h"
 #include "utf8.h"
 
 #include <errno.h>
@@ -142,6 +143,20 @@ static bool plain(unsigned char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+/* Bytes in front that are written as they are. */
+static size_t plain_run(const char *p, size_t n)
+{
+    size_t run = 0;
+    for (; n - run >= 8; run += 8) {
+        uint64_t word = plain_word(p + run);
+        if (plain_none8(word) || plain_high8(word))
+            break;
+    }
+    while (run < n && plain((unsigned char)p[run]))
+        run++;
+    return run;
+}
+
 /* Quoted, in both formats: a value never looks like more than one. Bytes that are no UTF-8 become U+FFFD. */
 static void put_quoted(struct str s)
 {
@@ -151,22 +166,22 @@ static void put_quoted(struct str s)
     }
 
     put_lit("\"");
-    for (size_t i = 0; i < s.n;) {
-        size_t run = i;
-        while (run < s.n && plain((unsigned char)s.p[run]))
-            run++;
-        put((struct str){ s.p + i, run - i });
-        if ((i = run) == s.n)
+    for (;;) {
+        size_t run = plain_run(s.p, s.n);
+        put((struct str){ s.p, run });
+        s = (struct str){ s.p + run, s.n - run };
+        if (s.n == 0)
             break;
 
-        size_t length = utf8_length(s.p + i, s.n - i);
+        size_t length = utf8_length(s.p, s.n);
         if (length > 1)
-            put((struct str){ s.p + i, length });
+            put((struct str){ s.p, length });
         else if (length == 1)
-            put_unit((unsigned char)s.p[i]);
+            put_unit((unsigned char)*s.p);
         else
             put_lit("\xef\xbf\xbd");
-        i += length ? length : 1;
+        length = length ? length : 1;
+        s = (struct str){ s.p + length, s.n - length };
     }
     put_lit("\"");
 }
@@ -177,14 +192,18 @@ static bool put_name(const char *name, size_t value)
     struct str s = str_of(name);
     if (!out.open || !fits(s.n + 4 + value))
         return false;
+
+    char *at = place();
     if (out.format == LOG_JSON) {
-        put_lit(",\"");
-        put(s);
-        put_lit("\":");
+        memcpy(at, ",\"", 2);
+        memcpy(at + 2, s.p, s.n);
+        memcpy(at + 2 + s.n, "\":", 2);
+        out.line += s.n + 4;
     } else {
-        put_lit(" ");
-        put(s);
-        put_lit("=");
+        at[0] = ' ';
+        memcpy(at + 1, s.p, s.n);
+        at[1 + s.n] = '=';
+        out.line += s.n + 2;
     }
     return true;
 }
@@ -195,34 +214,26 @@ static void put_time(int64_t wall)
     out.line += CLOCK_RFC3339;
 }
 
+/* Level, who and event are words of ours: they need no escape. */
 static void begin(enum log_level level, const char *event, int64_t wall)
 {
-    struct str word = str_of(level_names[level]), who = str_of(out.who), what = str_of(event);
+    bool json = out.format == LOG_JSON;
     out.open = true;
     out.cut = false;
     out.urgent = level >= LOG_WARN;
     out.line = 0;
 
-    if (out.format == LOG_JSON) {
-        put_lit("{\"time\":\"");
-        put_time(wall);
-        put_lit("\",\"level\":\"");
-        put(word);
-        put_lit("\"");
-        if (who.n)
-            log_text("who", who);
-        log_text("event", what);
-        return;
-    }
+    put(json ? STR("{\"time\":\"") : STR(""));
     put_time(wall);
-    put_lit(" ");
-    put(word);
-    if (who.n) {
-        put_lit(" ");
-        put(who);
+    put(json ? STR("\",\"level\":\"") : STR(" "));
+    put(str_of(level_names[level]));
+    if (out.who) {
+        put(json ? STR("\",\"who\":\"") : STR(" "));
+        put(str_of(out.who));
     }
-    put_lit(" ");
-    put(what);
+    put(json ? STR("\",\"event\":\"") : STR(" "));
+    put(str_of(event));
+    put(json ? STR("\"") : STR(""));
 }
 
 static void end(void)
@@ -270,7 +281,7 @@ void log_text(const char *name, struct str value)
 {
     size_t n = value.n < VALUE_MOST ? value.n : VALUE_MOST;
     if (put_name(name, n * ESCAPE_MOST + 2))
-        put_quoted(value);
+        put_quoted(value.n ? value : STR(""));
 }
 
 void log_int(const char *name, int64_t value)

@@ -72,11 +72,24 @@ struct uuid uuid_new(int64_t wall)
     return id;
 }
 
+static char *format_bytes(char *out, const uint8_t *bytes, int n)
+{
+    for (int i = 0; i < n; i++, out += 2)
+        memcpy(out, pairs + 2 * bytes[i], 2);
+    return out;
+}
+
 void uuid_format(const struct uuid *id, char out[UUID_TEXT])
 {
-    for (int i = 0; i < 16; i++)
-        memcpy(out + places[i], pairs + 2 * id->b[i], 2);
-    out[8] = out[13] = out[18] = out[23] = '-';
+    out = format_bytes(out, id->b, 4);
+    *out++ = '-';
+    out = format_bytes(out, id->b + 4, 2);
+    *out++ = '-';
+    out = format_bytes(out, id->b + 6, 2);
+    *out++ = '-';
+    out = format_bytes(out, id->b + 8, 2);
+    *out++ = '-';
+    format_bytes(out, id->b + 10, 6);
 }
 
 static int digit_of(char c)

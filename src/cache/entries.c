@@ -50,6 +50,15 @@ static bool lives(uint64_t owner, int64_t at)
     return owner != 0 && (int32_t)(left << (32 - OWNER_TIME_BITS)) >= 0;
 }
 
+int64_t entry_lead(const struct windows *ws, uint32_t entry, uint64_t key, int64_t until)
+{
+    uint64_t owner = atomic_load(&ws->row[entry / WAYS].owner[entry % WAYS]);
+    if ((owner ^ owner_word(key, until)) >> OWNER_TIME_BITS != 0)
+        return -1;
+    uint32_t lead = ((uint32_t)owner - (uint32_t)(until / UNIT)) << (32 - OWNER_TIME_BITS);
+    return (int32_t)lead < 0 ? 0 : (lead >> (32 - OWNER_TIME_BITS)) * UNIT;
+}
+
 /* Makes the key's own entry live until `until`; false when it is not, or no longer, the key's. */
 static bool renew(_Atomic uint64_t *owner, uint64_t key, int64_t until)
 {

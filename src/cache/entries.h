@@ -80,6 +80,10 @@ static inline uint32_t entries_owned(const struct windows *ws, struct home home,
     return row_owned(&ws->row[home.row[0]], key) | row_owned(&ws->row[home.row[1]], key) << WAYS;
 }
 
+/* How much longer than `until` the entry lives, microseconds, a few seconds too many at most; negative when it is not, or no
+ * longer, the key's. */
+int64_t entry_lead(const struct windows *ws, uint32_t entry, uint64_t key, int64_t until);
+
 /* Finds the key's entry, or takes over one whose counts have all left (then *made is set), and makes it live until `until`.
  * NOWHERE: its rows are full. The second is for the entries that newcomers share. */
 uint32_t entry_hold(struct windows *ws, struct home home, uint64_t key, int64_t until, int64_t now, bool *made);

@@ -8,7 +8,7 @@
 #define LARGEST_SHARE 16 /* of all bytes, of the largest entry */
 #define HITS_MAX 3
 #define HITS_TO_STAY 2  /* in the small queue, to move to the main one */
-#define SPARED_MAX 100  /* wanted entries that one push-out passes over: nothing takes long on the loop */
+#define SPARED_MAX 500  /* wanted entries that one push-out passes over: nothing takes long on the loop */
 #define ENTRY_GUESS 512 /* bytes of a usual entry, for the size of the tables */
 #define TABLE_MIN 64
 #define GHOST_WAYS 4

@@ -6,8 +6,7 @@
  *
  * Most spends need no sum: an entry's summary is at least the permits that count, as of its bucket. A spend adds itself to
  * it, after the bucket and before it is admitted; the first one of a later bucket sums and replaces it, and begins again if
- * someone was added meanwhile. Within its bucket a summary only grows, so it cannot come back unnoticed to what it was. It
- * may be too large (what was refused or returned stays in it): then the sum decides.
+ * someone was added meanwhile. It may be too large (what was refused or returned stays in it): then the sum decides.
  *
  * The numbers of buckets are shifted by the key, so what a former owner left looks like numbers of long ago (or, once in
  * some million, like a few permits: refused early).
@@ -23,20 +22,25 @@
 #define LENGTH_MAX (400 * DAY)
 
 /* A bucket: its number (36 bits), then its permits (28 bits). Seen from the oldest bucket that counts, a word below LIVE
- * is one that counts: a clock that is three lengths behind still recognizes what is newer. */
+ * is one that counts: a clock that is seven lengths behind still recognizes what is newer. */
 #define COUNT_BITS 28
 #define ONE_BUCKET (UINT64_C(1) << COUNT_BITS)
 #define COUNT_MASK (ONE_BUCKET - 1)
-#define LIVE_BUCKETS 256
+#define LIVE_BUCKETS 512
 #define LIVE (LIVE_BUCKETS * ONE_BUCKET)
 #define LIMIT_MAX ((int64_t)ONE_BUCKET / 2)
 
 /* How many buckets ago an owner may have been born, to be told from what a former one left. */
 #define BORN_BEFORE ((UINT64_C(1) << 24) * ONE_BUCKET)
 
-/* A summary: the low 24 bits of its bucket's number, then permits. */
+/* A summary: the low 24 bits of its bucket's number; how often it was replaced, as 8 bits; then permits. */
 #define SUMMARY_BITS 40
-#define SUMMARY_MASK ((UINT64_C(1) << SUMMARY_BITS) - 1)
+#define REPLACED_BITS 32
+#define SUMMARY_MASK ((UINT64_C(1) << REPLACED_BITS) - 1)
+#define REPLACED_MASK ((UINT64_C(1) << SUMMARY_BITS) - 1 - SUMMARY_MASK)
+
+/* A clock that is further behind shows by how much longer the entry lives, but for the coarseness of that. */
+#define LEAD_SLACK (3 * SECOND)
 
 /* One window asked for, at one time. */
 struct meter {
@@ -185,7 +189,8 @@ static void summarize(struct meter *m, bool alone)
         uint64_t later = (word - running) >> SUMMARY_BITS;
         if (later >= LIVE_BUCKETS) {
             sum_up(m);
-            if (atomic_compare_exchange_strong(summary, &word, running | (uint64_t)m->sum))
+            uint64_t replaced = ((word >> REPLACED_BITS) + 1) << REPLACED_BITS & REPLACED_MASK;
+            if (atomic_compare_exchange_strong(summary, &word, running | replaced | (uint64_t)m->sum))
                 return;
         } else if (atomic_compare_exchange_strong(summary, &word, word + 1)) {
             m->sum = (int64_t)(word & SUMMARY_MASK) + 1;
@@ -207,8 +212,13 @@ static bool add(struct meter *m)
     _Atomic uint64_t *slot = slot_of(m);
     for (;;) {
         uint64_t word = atomic_load(slot), next = word + 1;
-        if (!still_held(m))
+        int64_t lead = entry_lead(m->ws, m->entry, key_counted(m), until_of(m));
+        if (lead < 0)
             return false;
+        if (lead > RING * m->width + LEAD_SLACK) {
+            m->bucket += (lead - LEAD_SLACK) / m->width;
+            return false;
+        }
         uint64_t number = (word - base) >> COUNT_BITS;
         if (number > SHARES && number < LIVE_BUCKETS) {
             m->bucket += (int64_t)number - SHARES - AHEAD;

@@ -48,6 +48,13 @@ void tokens_free(struct tokens *t)
     free(t);
 }
 
+/* Its last 32 characters, most of the MAC: as random as the whole, and only verified tokens are kept. */
+static uint64_t hash_of(struct str token)
+{
+    size_t n = token.n < 32 ? token.n : 32;
+    return hash_bytes(token.p + token.n - n, n);
+}
+
 static bool same(const struct entry *e, struct str token)
 {
     return str_same_secret((struct str){ e->token, e->token_n }, token);
@@ -55,7 +62,7 @@ static bool same(const struct entry *e, struct str token)
 
 bool tokens_find(const struct tokens *t, struct str token, int64_t now, struct claims *out)
 {
-    uint64_t hash = hash_bytes(token.p, token.n);
+    uint64_t hash = hash_of(token);
     const struct set *set = &t->sets[hash % SETS];
 
     for (unsigned way = 0; way < WAYS; way++) {
@@ -89,7 +96,7 @@ void tokens_keep(struct tokens *t, struct str token, const struct claims *claims
 {
     if (token.n > KEPT_MAX || claims->role.n > ROLE_MAX)
         return;
-    uint64_t hash = hash_bytes(token.p, token.n);
+    uint64_t hash = hash_of(token);
     struct set *set = &t->sets[hash % SETS];
     unsigned way = way_for(t, set, hash);
     struct entry *e = &set->at[way];

@@ -145,6 +145,33 @@ static void hostile_values_stay_one_json_text(void **state)
     assert_non_null(memmem(line.p, line.n, "\"a\\u0000b\"", 10));
 }
 
+static void every_byte_at_every_place_is_safe(void **state)
+{
+    (void)state;
+    for (int c = 1; c < 0x100; c++)
+        for (size_t place = 0; place < 18; place++) {
+            char text[18];
+            memset(text, 'z', sizeof(text));
+            text[place] = (char)c;
+            log_begin(LOG_WARN, "e");
+            log_text("none", STR_NONE);
+            log_text("v", (struct str){ text, sizeof(text) });
+            log_end();
+
+            struct str all = written();
+            const struct json *line;
+            assert_int_equal(json_read(&arena, all, &line), OK);
+            assert_null(memchr(all.p, '\x7f', all.n));
+            struct str v = text_of(line, "v");
+            if (c < 0x80)
+                assert_true(str_eq(v, (struct str){ text, sizeof(text) }));
+            else
+                assert_memory_equal(v.p + place, "\xef\xbf\xbd", 3);
+            assert_str(text_of(line, "none"), "");
+            arena_reset(&arena);
+        }
+}
+
 static void bytes_that_are_no_utf8_are_replaced(void **state)
 {
     (void)state;
@@ -235,7 +262,7 @@ static void a_reader_that_stands_still_costs_lines_only(void **state)
     for (int nonblocking = 0; nonblocking < 2; nonblocking++) {
         fcntl(writing, F_SETFL, nonblocking ? O_NONBLOCK : 0);
         for (int i = 0; i < 5000; i++)
-            log_say(i % 2 ? LOG_INFO : LOG_WARN, "line", "%d: %060d", i, i);
+            log_say(i % 300 ? LOG_INFO : LOG_WARN, "line", "%d: %060d", i, i);
 
         struct str all = written(), line;
         log_say(LOG_WARN, "after", "the pause");
@@ -353,6 +380,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(warnings_are_written_at_once, begin, end),
         cmocka_unit_test_setup_teardown(below_the_least_level_nothing_is_written, begin, end),
         cmocka_unit_test_setup_teardown(hostile_values_stay_one_json_text, begin, end),
+        cmocka_unit_test_setup_teardown(every_byte_at_every_place_is_safe, begin, end),
         cmocka_unit_test_setup_teardown(bytes_that_are_no_utf8_are_replaced, begin, end),
         cmocka_unit_test_setup_teardown(long_values_are_cut_and_say_so, begin, end),
         cmocka_unit_test_setup_teardown(text_lines_quote_their_values, begin, end),

@@ -169,6 +169,18 @@ static void work(void)
     hand_over();
 }
 
+static void fiber_init(struct fiber *f)
+{
+    getcontext(&f->context);
+    f->context.uc_stack.ss_sp = f->stack;
+    f->context.uc_stack.ss_size = STACK;
+    f->context.uc_link = NULL;
+    f->asleep = 0;
+    f->done = false;
+    f->fake = NULL;
+    makecontext(&f->context, work, 0);
+}
+
 static int worst_of(void)
 {
     int worst = 0;
@@ -197,17 +209,8 @@ static int run_trial(uint64_t seed, uint64_t keys)
     trial.keys = keys;
     trial.left = SPENDS;
     trial.n = 0;
-    for (int i = 0; i < FIBERS; i++) {
-        struct fiber *f = &sched.fibers[i];
-        getcontext(&f->context);
-        f->context.uc_stack.ss_sp = f->stack;
-        f->context.uc_stack.ss_size = STACK;
-        f->context.uc_link = NULL;
-        f->asleep = 0;
-        f->done = false;
-        f->fake = NULL;
-        makecontext(&f->context, work, 0);
-    }
+    for (int i = 0; i < FIBERS; i++)
+        fiber_init(&sched.fibers[i]);
     for (struct fiber *f; (f = pick());)
         resume(f);
     return worst_of();

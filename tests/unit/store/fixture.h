@@ -175,7 +175,8 @@ static inline void ask_stmt(struct fixture *f, const struct stmt *stmt, int64_t 
 }
 
 /* Commits a change of one statement that takes a number. */
-static inline void commit_stmt(struct fixture *f, const struct stmt *stmt, int64_t n, struct asked *a)
+static inline void commit_stmt(struct fixture *f, const struct stmt *stmt, int64_t n,
+                               struct asked *a)
 {
     struct change c;
     const struct value v = { .type = VALUE_INT, .i = n };

@@ -169,6 +169,19 @@ static void a_read_that_takes_too_long_is_given_up(void **state)
     assert_int_equal(quick.rows.err, OK);
 }
 
+static void a_read_that_waited_too_long_is_not_begun(void **state)
+{
+    (void)state;
+    static struct asked slow[2], late;
+    config.database_timeout_ms = 300;
+    for (int i = 0; i < 2; i++)
+        store_ask(f.store, &endless_read, NULL, &asked_new(&slow[i])->rows, &slow[i].wait);
+    config.database_timeout_ms = 100;
+    ask_stmt(&f, &mark_get, 1, &late);
+    settle();
+    assert_int_equal(late.rows.err, ERR_UNAVAILABLE);
+}
+
 static void too_many_reads_are_refused_at_once(void **state)
 {
     (void)state;
@@ -270,6 +283,7 @@ int main(void)
         TEST(every_type_comes_back_as_it_went),
         TEST(params_that_found_no_memory_fail_the_ask),
         TEST(a_read_that_takes_too_long_is_given_up),
+        TEST(a_read_that_waited_too_long_is_not_begun),
         TEST(too_many_reads_are_refused_at_once),
         TEST(ping_answers),
         TEST(a_read_sees_what_was_acknowledged),

@@ -78,7 +78,10 @@ class Right(Gen):
         self.assertEqual([v.name for v in statement.variants],
                          ['l_at_asc', 'l_at_desc', 'l_name_asc', 'l_name_desc'])
         self.assertEqual(statement.variants[1].texts['sqlite'],
-                         'select id from cups where (?2 is null or (at, id) < (?1, ?2)) order by at desc, id desc')
+                         'select id from cups where (at <= coalesce(?1, 9223372036854775807) and '
+                         '(?2 is null or (at, id) < (?1, ?2))) order by at desc, id desc')
+        self.assertIn("name <= coalesce(?1, x'ff')", statement.variants[3].texts['sqlite'])
+        self.assertIn('name <= coalesce($1, repeat(', statement.variants[3].texts['postgres'])
         self.assertIn('> (?1, ?2)', statement.variants[2].texts['sqlite'])
         self.assertEqual([v.params[0].type for v in statement.variants], ['time', 'time', 'text', 'text'])
 
@@ -149,9 +152,10 @@ class Wrong(Gen):
         head = '-- name: l(after_key any?, after_id uuid?) many (id uuid)\n'
         body = 'select id from cups where {after} order by {order};\n'
         self.refused(2, 'needs a `-- sort:`', '-- name: l() many (id uuid)\nselect id from cups order by {order};\n')
-        self.refused(1, "takes 'after_id uuid?'", head.replace('uuid?', 'uuid') + '-- sort: id uuid\n' + body)
-        self.refused(1, 'gives many', head.replace('many', 'one') + '-- sort: id uuid\n' + body)
+        self.refused(1, "takes 'after_id uuid?'", head.replace('uuid?', 'uuid') + '-- sort: at time\n' + body)
+        self.refused(1, 'gives many', head.replace('many', 'one') + '-- sort: at time\n' + body)
         self.refused(1, 'may not be null', head + '-- sort: at time?\n' + body)
+        self.refused(1, 'nothing is sorted by that', head + '-- sort: id uuid\n' + body)
         self.refused(1, 'has {order}', head + '-- sort: at time\nselect id from cups where {after};\n')
 
     def test_migrations(self):
