@@ -11,10 +11,10 @@ sql/queries/*.sql (a directive is one comment line; indented comment lines conti
     select {startup} from startups where {after} order by {order} limit :limit;
 
 A kind is `one COLUMNS`, `many COLUMNS` or `change ROWS [COLUMNS] [else ERROR]`; COLUMNS is a list's
-name or a list in parentheses. Types: uuid text json bytes int time bool real; `?` may be null; `any?`
-takes the sort column's type. In a sorted text {order} and {after} stand for the order and for the
-rows behind the cursor. Migrations are NNNN_name.sql, numbered from 1; `-- sqlite:`, `-- postgres:`
-and `-- both:` divide them.
+name or a list in parentheses. Types: uuid text json bytes int time bool real; `?` may be null;
+`any?` takes the sort column's type. In a sorted text {order} and {after} stand for the order and for
+the rows behind the cursor. Migrations are NNNN_name.sql, numbered from 1; `-- sqlite:`,
+`-- postgres:` and `-- both:` divide them.
 """
 import difflib
 import os
@@ -35,14 +35,15 @@ NUMBERS = ('-9223372036854775807', '9223372036854775807')
 EDGES = {
     'int': {'sqlite': NUMBERS, 'postgres': NUMBERS},
     'time': {'sqlite': NUMBERS, 'postgres': NUMBERS},
-    'real': {'sqlite': ('-9e999', '9e999'), 'postgres': ("'-infinity'::float8", "'infinity'::float8")},
+    'real': {'sqlite': ('-9e999', '9e999'),
+             'postgres': ("'-infinity'::float8", "'infinity'::float8")},
     'text': {'sqlite': ("''", "x'ff'"), 'postgres': ("''", 'repeat(chr(1114111), 250)')},
 }
 
 # What the generated functions call their own, and what C does.
 TAKEN = set('''s a c v w out order auto bool break case char const continue default do double else
-    enum extern float for goto if inline int long register restrict return short signed sizeof static
-    struct switch typedef union unsigned void volatile while'''.split())
+    enum extern float for goto if inline int long register restrict return short signed sizeof
+    static struct switch typedef union unsigned void volatile while'''.split())
 
 TOKEN = re.compile(r'''
     (?P<comment> --[^\n]* | /\*.*?\*/ )
@@ -311,7 +312,8 @@ def check_sorts(statement):
         if slot.null:       # rows would be lost between pages
             raise Problem(statement.where, f"the sort column '{slot.name}' may not be null")
         if slot.type not in EDGES:
-            raise Problem(statement.where, f"'{slot.name}' is {slot.type}: nothing is sorted by that")
+            raise Problem(statement.where,
+                          f"'{slot.name}' is {slot.type}: nothing is sorted by that")
 
 
 def check_bumps(statement):

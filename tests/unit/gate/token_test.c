@@ -59,6 +59,19 @@ static void another_text_is_another_token(void **state)
     assert_false(tokens_find(tokens, STR(""), NOW, &found));
 }
 
+/* Whatever part of the text it is looked up by: another payload under the same signature is another token. */
+static void one_that_ends_alike_is_another_token(void **state)
+{
+    (void)state;
+#define SIGNATURE "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
+    struct claims kept = claims_of(7), found;
+    tokens_keep(tokens, STR("header.payload." SIGNATURE), &kept);
+    assert_true(tokens_find(tokens, STR("header.payload." SIGNATURE), NOW, &found));
+    assert_false(tokens_find(tokens, STR("header.pay1oad." SIGNATURE), NOW, &found));
+    assert_false(tokens_find(tokens, STR("header.payload2." SIGNATURE), NOW, &found));
+    assert_false(tokens_find(tokens, STR(SIGNATURE), NOW, &found));
+}
+
 static void it_is_void_at_exp(void **state)
 {
     (void)state;
@@ -118,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_was_kept_is_found),
         TEST(another_text_is_another_token),
+        TEST(one_that_ends_alike_is_another_token),
         TEST(it_is_void_at_exp),
         TEST(all_is_void_when_the_keys_moved),
         TEST(a_long_one_is_not_kept),

@@ -120,7 +120,34 @@ static void typed_functions_reach_their_statements(void **state)
     fixture_close(f);
 }
 
-/* Pages of two through rows of which some share their time, each way. */
+/* Reads the list in pages of two; the rows are id_of(100) to id_of(106) in both of its orders. */
+static void read_pages(struct fixture *f, const struct uuid *owner, int order, int key_column)
+{
+    struct asked a;
+    struct value key = { .type = stmt_startup_list[order].columns[key_column].type, .null = true };
+    struct uuid after = { { 0 } };
+    int seen = 0;
+    for (int count = 2; count == 2;) {
+        ask_startup_list(f->store, &f->arena, order, owner, STR_NONE, STR_NONE, STR_NONE, &key,
+                         key.null ? NULL : &after, 0, 2, &asked_new(&a)->rows, &a.wait);
+        settle();
+        assert_int_equal(a.rows.err, OK);
+        count = a.rows.count;
+        while (rows_next(&a.rows)) {
+            struct uuid expected = id_of(100 + (order % 2 ? 6 - seen : seen));
+            after = rows_uuid(&a.rows, COL_STARTUP_ID);
+            key = rows_value(&a.rows, key_column);
+            if (key.type == VALUE_TEXT)
+                key.text = str_copy(&f->arena, key.text);
+            assert_true(uuid_eq(&after, &expected));
+            seen++;
+        }
+        rows_fini(&a.rows);
+    }
+    assert_int_equal(seen, 7);
+}
+
+/* Some rows share their time and name. */
 static void pages_meet_without_gap_or_overlap(void **state)
 {
     struct fixture *f = *state;
@@ -128,40 +155,44 @@ static void pages_meet_without_gap_or_overlap(void **state)
     struct uuid owner = id_of(6);
     struct asked a;
     struct change c;
+    struct str names[] = { STR(""), STR("B"), STR("\xf4\x8f\xbf\xbf end") };
     change_init(&c, &f->arena);
     add_user_add(&c, &owner, STR("a@example.org"), STR("-"), STR("user"), STR("active"), STR("{}"),
                  11);
     for (int n = 0; n < 7; n++) {
         struct uuid id = id_of(100 + n);
-        add_startup_add(&c, &id, &owner, STR("x"), STR_NONE, STR_NONE, STR("new"), STR("{}"),
+        add_startup_add(&c, &id, &owner, names[n / 3], STR_NONE, STR_NONE, STR("new"), STR("{}"),
                         20 + n / 3);
     }
     store_commit(f->store, &c, &asked_new(&a)->rows, &a.wait);
     settle();
     assert_int_equal(a.rows.err, OK);
-
-    for (int order = 0; order < 2; order++) {
-        struct value key = { .type = VALUE_TIME, .null = true };
-        struct uuid after = { { 0 } };
-        int seen = 0;
-        for (int count = 2; count == 2;) {
-            ask_startup_list(f->store, &f->arena, order, &owner, STR_NONE, STR_NONE, STR_NONE, &key,
-                             key.null ? NULL : &after, 0, 2, &asked_new(&a)->rows, &a.wait);
-            settle();
-            assert_int_equal(a.rows.err, OK);
-            count = a.rows.count;
-            while (rows_next(&a.rows)) {
-                after = rows_uuid(&a.rows, COL_STARTUP_ID);
-                key = rows_value(&a.rows, COL_STARTUP_CREATED_AT);
-                struct uuid expected = id_of(100 + (order ? 6 - seen : seen));
-                assert_true(uuid_eq(&after, &expected));
-                seen++;
-            }
-            rows_fini(&a.rows);
-        }
-        assert_int_equal(seen, 7);
+    for (int desc = 0; desc < 2; desc++) {
+        read_pages(f, &owner, desc, COL_STARTUP_CREATED_AT);
+        read_pages(f, &owner, 4 + desc, COL_STARTUP_NAME);
     }
     fixture_close(f);
+}
+
+/* Else each page would cost as much as all before it together. */
+static void a_page_begins_where_its_index_says(void **state)
+{
+    struct fixture *f = *state;
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    for (int i = 0; i < 6; i++) {
+        char text[2000], range[40];
+        sqlite3_stmt *p;
+        snprintf(text, sizeof(text), "explain query plan %s", stmt_startup_list[i].sqlite);
+        snprintf(range, sizeof(range), "AND %s%c?", stmt_startup_list_sorts[i / 2],
+                 i % 2 ? '<' : '>');
+        assert_int_equal(sqlite3_prepare_v2(db, text, -1, &p, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_step(p), SQLITE_ROW);
+        assert_non_null(strstr((const char *)sqlite3_column_text(p, 3), range));
+        assert_int_equal(sqlite3_step(p), SQLITE_DONE); /* nothing is sorted afterwards */
+        sqlite3_finalize(p);
+    }
+    sqlite3_close(db);
 }
 
 static int setup(void **state)
@@ -185,6 +216,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_statement_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(typed_functions_reach_their_statements, setup, teardown),
         cmocka_unit_test_setup_teardown(pages_meet_without_gap_or_overlap, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_page_begins_where_its_index_says, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
