@@ -1,8 +1,9 @@
 /* The path of a request. It enters at the top of `stages` and leaves at the bottom; each row may end it.
  *
- * A row's `enter` says DENY, WAIT, NEXT or DONE. Zero denies, so that whatever is forgotten is a denial. A row that waits has a
- * second function, which goes on when the answer is there. No row can skip the gates: DONE is only said by rows that have
- * composed a reply which needs no handler, and the handler is reached by passing every row above it.
+ * A row's `enter` says DENY, WAIT, NEXT or DONE. Zero denies, so that whatever is forgotten is a denial. A row that
+ * waits has a second function, which goes on when the answer is there. No row can skip the gates: DONE is only said
+ * by rows that have composed a reply which needs no handler, and the handler is reached by passing every row above
+ * it.
  */
 #include "pipeline.h"
 

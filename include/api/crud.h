@@ -1,5 +1,6 @@
-/* api/crud.h: what every resource does alike, driven by its table. Named in the actions of a resource like any handler.
- * Parameters of a statement are bound by name: id owner_id viewer now version limit skip after_key after_id, else the column or field of that name.
+/* api/crud.h: what every resource does alike, driven by its table. Named in the actions of a resource like any
+ * handler. Parameters of a statement are bound by name: id owner_id viewer now version limit skip after_key
+ * after_id, else the column or field of that name.
  */
 #ifndef API_CRUD_H
 #define API_CRUD_H
@@ -15,7 +16,8 @@ stage_fn crud_create; /* 201, Location, ETag */
 stage_fn crud_update; /* merge patch onto the row; If-Match */
 stage_fn crud_delete; /* 204; If-Match */
 
-/* Adds a statement to the request's change, its parameters bound by name from `row` (by the resource's columns) and the request. */
+/* Adds a statement to the request's change, its parameters bound by name from `row` (by the resource's columns) and
+ * the request. */
 void crud_change(struct req *r, const struct stmt *stmt, const struct value *row);
 /* ERR_STALE when If-Match is given and does not name the version of the row in the path; OK otherwise. */
 enum err crud_match(const struct req *r) CHECKED;

@@ -1,5 +1,6 @@
 /* base/config.h: what the operator set. Read once at start (and at SIGHUP into a new copy), then constant.
- * Settings come from the environment, or from a file of NAME=value lines; the environment wins. They are the rows of config.tbl.
+ * Settings come from the environment, or from a file of NAME=value lines; the environment wins. They are the rows of
+ * config.tbl.
  */
 #ifndef BASE_CONFIG_H
 #define BASE_CONFIG_H
@@ -29,8 +30,9 @@ struct config {
 /* The configuration in force. */
 extern struct config config;
 
-/* Fills `out` from defaults, then the file (path NULL: none), then the environment. On a bad value, an unknown name in the
- * file, or an unknown GATEHOUSE_* name in the environment: ERR_INVALID, and one clear line in `why` (no secret in it). */
+/* Fills `out` from defaults, then the file (path NULL: none), then the environment. On a bad value, an unknown name
+ * in the file, or an unknown GATEHOUSE_* name in the environment: ERR_INVALID, and one clear line in `why` (no
+ * secret in it). */
 enum err config_load(struct config *out, const char *path, char *why, size_t why_size) CHECKED;
 void config_free(struct config *c);
 /* One "NAME=value" line per setting, secrets masked as "(set)" or "(not set)". */

@@ -1,4 +1,5 @@
-/* base/list.h: an intrusive, doubly linked, circular list. A node is on one list or on none (unlinked nodes point to themselves). */
+/* base/list.h: an intrusive, doubly linked, circular list. A node is on one list or on none (unlinked nodes point to
+ * themselves). */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 

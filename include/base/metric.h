@@ -1,6 +1,6 @@
 /* base/metric.h: counters, gauges and histograms of all workers, in the shared segment.
- * Each worker writes only its own block, without atomics' cost; the page adds the blocks up. A restarted worker goes on
- * with the block of the dead one. Families are the rows of metric.tbl; their names are golden-tested.
+ * Each worker writes only its own block, without atomics' cost; the page adds the blocks up. A restarted worker goes
+ * on with the block of the dead one. Families are the rows of metric.tbl; their names are golden-tested.
  */
 #ifndef BASE_METRIC_H
 #define BASE_METRIC_H
@@ -32,7 +32,8 @@ void metric_observe(enum metric m, unsigned cell, int64_t microseconds);
 /* The sum over all blocks, for tests and health. */
 int64_t metric_read(enum metric m, unsigned cell);
 
-/* The page in the Prometheus text format 0.0.4; cells that never moved are left out, but each family shows at least one line where it has no open dimension. */
+/* The page in the Prometheus text format 0.0.4; cells that never moved are left out, but each family shows at least
+ * one line where it has no open dimension. */
 void metric_page(struct text *out);
 
 #endif

@@ -10,7 +10,8 @@
 
 #include <stddef.h>
 
-/* Reserves address space for the segment (a memfd, zeroed, pages arrive on first touch); 0 when the system refuses. */
+/* Reserves address space for the segment (a memfd, zeroed, pages arrive on first touch); 0 when the system refuses.
+ * */
 enum err shm_init(size_t size) CHECKED;
 /* The next size bytes, zeroed, 64-byte aligned. Only before the fork; must() when the segment is full. */
 void *shm_carve(size_t size);

@@ -67,7 +67,8 @@ struct text {
 };
 
 struct text text_new(struct arena *a, size_t expect);
-/* Room for n more bytes, to be written by the caller at the returned place and counted with t->n += ...; NULL when memory is out. */
+/* Room for n more bytes, to be written by the caller at the returned place and counted with t->n += ...; NULL when
+ * memory is out. */
 char *text_room(struct text *t, size_t n);
 void text_add(struct text *t, struct str s);
 void text_char(struct text *t, char c);

@@ -14,7 +14,8 @@ struct uuid {
     uint8_t b[16];
 };
 
-/* A new version 7 UUID: milliseconds of wall, then 74 random bits; rising within a process even inside one millisecond. */
+/* A new version 7 UUID: milliseconds of wall, then 74 random bits; rising within a process even inside one
+ * millisecond. */
 struct uuid uuid_new(int64_t wall);
 /* Writes UUID_TEXT bytes, lower case, no NUL. */
 void uuid_format(const struct uuid *id, char out[UUID_TEXT]);

@@ -1,6 +1,7 @@
-/* cache/cache.h: facts and rows remembered under epochs. Memory first; a shared second level plugs in behind the same call.
- * An entry is used only while the epochs that it was filled under are unchanged and its time has not run out. A miss in flight
- * is shared by all who ask (single flight). Bounded by bytes, scan-resistant (S3-FIFO: Yang et al., SOSP 2023).
+/* cache/cache.h: facts and rows remembered under epochs. Memory first; a shared second level plugs in behind the
+ * same call. An entry is used only while the epochs that it was filled under are unchanged and its time has not run
+ * out. A miss in flight is shared by all who ask (single flight). Bounded by bytes, scan-resistant (S3-FIFO: Yang et
+ * al., SOSP 2023).
  */
 #ifndef CACHE_CACHE_H
 #define CACHE_CACHE_H

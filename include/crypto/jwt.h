@@ -44,7 +44,8 @@ enum err key_open(struct arena *a, const uint8_t seal_key[32], struct uuid id, s
 enum err jwt_sign(struct arena *a, const struct keys *keys, const struct claims *claims,
                   int64_t now, struct str *token) CHECKED;
 /* ERR_BAD_TOKEN or ERR_TOKEN_EXPIRED. Signature first; claims are read only from what was signed. Strict:
- * canonical base64url, no duplicate names, iss "gatehouse", aud "gatehouse", integer times, iat not ahead of now by over JWT_SKEW. */
+ * canonical base64url, no duplicate names, iss "gatehouse", aud "gatehouse", integer times, iat not ahead of now by
+ * over JWT_SKEW. */
 enum err jwt_verify(struct arena *a, const struct keys *keys, struct str token, int64_t now,
                     struct claims *out) CHECKED;
 

@@ -1,4 +1,5 @@
-/* crypto/password.h: bcrypt "$2b$" hashes (Provos and Mazieres, 1999) through libcrypt. Slow by purpose: never on the loop. Any thread. */
+/* crypto/password.h: bcrypt "$2b$" hashes (Provos and Mazieres, 1999) through libcrypt. Slow by purpose: never on
+ * the loop. Any thread. */
 #ifndef CRYPTO_PASSWORD_H
 #define CRYPTO_PASSWORD_H
 
@@ -14,7 +15,8 @@ bool password_allowed(struct str password);
 enum err password_hash(struct str password, int cost, char out[PASSWORD_HASH + 1]) CHECKED;
 /* Whether they match; compared in constant time. A malformed hash never matches, but costs the same time. */
 bool password_matches(struct str password, struct str hash);
-/* A hash that no password matches, of that cost: checked for unknown users so that they take the same time. Static. */
+/* A hash that no password matches, of that cost: checked for unknown users so that they take the same time. Static.
+ * */
 const char *password_dummy(int cost);
 
 #endif

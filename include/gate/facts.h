@@ -1,5 +1,5 @@
-/* gate/facts.h: the two records that gates look at: the principal's and the resource's. Facts are cached, verdicts never.
- * Both live in the request's arena; the cached forms are plain bytes.
+/* gate/facts.h: the two records that gates look at: the principal's and the resource's. Facts are cached, verdicts
+ * never. Both live in the request's arena; the cached forms are plain bytes.
  */
 #ifndef GATE_FACTS_H
 #define GATE_FACTS_H
@@ -73,7 +73,8 @@ stage_fn gate_idempotency, gate_idempotency_known;
 void idempotency_keep(struct req *r);
 stage_fn gate_audit; /* 8 */
 
-/* The pure part of ownership: whether who reaches `need` on a row of res owned by owner. Names the grant path, NULL: none. */
+/* The pure part of ownership: whether who reaches `need` on a row of res owned by owner. Names the grant path, NULL:
+ * none. */
 const char *grant_path(const struct principal *who, const struct resource *res,
                        const struct uuid *owner, enum access need);
 

@@ -1,4 +1,5 @@
-/* http/compress.h: gzip (RFC 1952) of replies from 1 KiB up, for clients that accept it; small ones on the loop, others on the pool. */
+/* http/compress.h: gzip (RFC 1952) of replies from 1 KiB up, for clients that accept it; small ones on the loop,
+ * others on the pool. */
 #ifndef HTTP_COMPRESS_H
 #define HTTP_COMPRESS_H
 

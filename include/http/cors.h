@@ -1,4 +1,5 @@
-/* http/cors.h: who may call from a browser (the Fetch standard's CORS protocol), by the allow-list of CORS_ORIGINS only. */
+/* http/cors.h: who may call from a browser (the Fetch standard's CORS protocol), by the allow-list of CORS_ORIGINS
+ * only. */
 #ifndef HTTP_CORS_H
 #define HTTP_CORS_H
 

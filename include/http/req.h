@@ -1,6 +1,6 @@
 /* http/req.h: one request, from its first byte to the last byte of its reply.
- * A request belongs to its connection and owns its arena; everything that it points to is borrowed from the arena, the
- * connection or the worker. It walks the table of pipeline.c; the words for that walk (stage, verdict) are here.
+ * A request belongs to its connection and owns its arena; everything that it points to is borrowed from the arena,
+ * the connection or the worker. It walks the table of pipeline.c; the words for that walk (stage, verdict) are here.
  */
 #ifndef HTTP_REQ_H
 #define HTTP_REQ_H
@@ -33,7 +33,8 @@ enum verdict {
 struct req;
 typedef enum verdict stage_fn(struct req *r);
 
-/* A row of a stage table. A table ends with a zeroed row; running off a handler's own table is NEXT for its outer one. */
+/* A row of a stage table. A table ends with a zeroed row; running off a handler's own table is NEXT for its outer
+ * one. */
 struct stage {
     const char *name;
     stage_fn *enter;
@@ -50,8 +51,7 @@ struct header {
 /* One thing wrong with the input: a member of errors[] of the reply. */
 struct fault {
     const char *field; /* dotted path; "" for the whole body */
-    const char
-        *code; /* required, type, range, length, oneof, unknown, duplicate, format, reference */
+    const char *code;  /* "required", "type", "range"...: stable, for programs */
     const char *message;
 };
 #define FAULTS_MAX 16
@@ -96,9 +96,9 @@ struct req {
     uint8_t minor; /* HTTP/1.x */
     struct str target, path, query;
     int nheaders;
-    struct str authorization, api_key, host, content_type, if_match, if_none_match, idempotency_key,
-        origin, user_agent,
-        accept_encoding; /* the headers everybody asks for; p NULL when absent */
+    /* the headers that everybody asks for; p NULL when absent */
+    struct str authorization, api_key, host, content_type, if_match, if_none_match, idempotency_key;
+    struct str origin, user_agent, accept_encoding;
     struct str body;
     struct in6_addr address; /* the client's, behind trusted proxies */
     struct str id;           /* correlation id: X-Request-ID if sane, else made here */
@@ -136,8 +136,7 @@ struct req {
     struct change change;     /* composed by handle and audit, made by commit */
     struct value *row;        /* the row a change makes or leaves, by the resource's columns */
     struct uuid audit_target; /* what the audit row names; nil: the path's id */
-    const char *
-        audit_noun; /* what the audit row says was done; NULL: the action's own noun, if a row changes */
+    const char *audit_noun;   /* what was done; NULL: the action's own noun, if a row changes */
     void *work; /* the state of a handler's own table */
     struct reply reply;
 

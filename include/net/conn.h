@@ -1,6 +1,7 @@
 /* net/conn.h: one TCP or Unix-socket connection: a state, and one function that moves it.
- * A connection owns its descriptor, its deadline and the bytes still to be sent; the protocol above owns what it means.
- * Reads go into one buffer that all connections of the loop share; sends are gathered and written once, at the end of the turn.
+ * A connection owns its descriptor, its deadline and the bytes still to be sent; the protocol above owns what it
+ * means. Reads go into one buffer that all connections of the loop share; sends are gathered and written once, at
+ * the end of the turn.
  */
 #ifndef NET_CONN_H
 #define NET_CONN_H
@@ -43,14 +44,16 @@ struct conn {
 
 /* The protocol above; set once. Each is called on the loop. */
 struct conn_calls {
-    void (*bytes)(struct conn *c, const char *p,
-                  size_t n);       /* to be used or copied before it returns */
-    void (*ended)(struct conn *c); /* the peer closed its side in good order */
-    void (*expired)(
-        struct conn *c); /* the deadline of a state other than flushing and closing passed */
-    void (*flushed)(
-        struct conn *c);            /* everything is sent, after flushing or while a flow is held */
-    void (*closed)(struct conn *c); /* the last call: c is gone when it returns */
+    /* to be used or copied before it returns */
+    void (*bytes)(struct conn *c, const char *p, size_t n);
+    /* the peer closed its side in good order */
+    void (*ended)(struct conn *c);
+    /* the deadline of a state other than flushing and closing passed */
+    void (*expired)(struct conn *c);
+    /* everything is sent, after flushing or while a flow is held */
+    void (*flushed)(struct conn *c);
+    /* the last call: c is gone when it returns */
+    void (*closed)(struct conn *c);
 };
 void conn_init(const struct conn_calls *calls);
 void conn_fini(void);

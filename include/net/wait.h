@@ -1,7 +1,8 @@
 /* net/wait.h: the one contract for everything that waits.
- * Whoever asks gives a wait. The ask completes exactly once, later, never inside the call: wait_done queues the wait, and the
- * loop wakes it in its check phase. From another thread use wait_post. A wait is embedded in what it wakes; it must stay where
- * it is until it is woken. Whoever answers always completes: deadlines are theirs, not the asker's.
+ * Whoever asks gives a wait. The ask completes exactly once, later, never inside the call: wait_done queues the
+ * wait, and the loop wakes it in its check phase. From another thread use wait_post. A wait is embedded in what it
+ * wakes; it must stay where it is until it is woken. Whoever answers always completes: deadlines are theirs, not the
+ * asker's.
  */
 #ifndef NET_WAIT_H
 #define NET_WAIT_H

@@ -1,5 +1,6 @@
 /* route/input.h: the body of a change, read strictly against the declared fields.
- * 400 for what cannot be read, an unknown or a duplicate key; 415 for another media type; 422 with errors[] for values.
+ * 400 for what cannot be read, an unknown or a duplicate key; 415 for another media type; 422 with errors[] for
+ * values.
  */
 #ifndef ROUTE_INPUT_H
 #define ROUTE_INPUT_H
@@ -19,9 +20,10 @@ struct input {
     const struct json *raw[INPUT_FIELDS_MAX];
 };
 
-/* Stage `input`: for actions with a body reads r->body into r->input; for lists reads the query into r->page; any other
- * query parameter is ERR_BAD_QUERY. PATCH takes application/merge-patch+json too, requires nothing and refuses fixed fields
- * that would change. `metadata` (an object of at most 16 KiB) is a field of every resource without saying. */
+/* Stage `input`: for actions with a body reads r->body into r->input; for lists reads the query into r->page; any
+ * other query parameter is ERR_BAD_QUERY. PATCH takes application/merge-patch+json too, requires nothing and refuses
+ * fixed fields that would change. `metadata` (an object of at most 16 KiB) is a field of every resource without
+ * saying. */
 enum verdict input_read(struct req *r);
 
 /* The value of a field by name: of the right type, or null/absent. must() on a name that is not declared. */

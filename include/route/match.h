@@ -8,13 +8,15 @@
 void route_init(void);
 void route_fini(void);
 
-/* Stage `route`: sets action, resource and the texts of the ids. Unknown path: ERR_NOT_FOUND. Known path with another method:
- * ERR_METHOD with an Allow header. OPTIONS on a known path is answered here (DONE, 204, Allow). HEAD is GET.
- * A path is matched literally after percent-decoding of unreserved characters is refused: any '%', '//', '.' or '..' segment or
- * byte outside of RFC 3986 pchar is ERR_NOT_FOUND or ERR_BAD_REQUEST, never a second spelling of a route. */
+/* Stage `route`: sets action, resource and the texts of the ids. Unknown path: ERR_NOT_FOUND. Known path with
+ * another method: ERR_METHOD with an Allow header. OPTIONS on a known path is answered here (DONE, 204, Allow). HEAD
+ * is GET. A path is matched literally after percent-decoding of unreserved characters is refused: any '%', '//', '.'
+ * or '..' segment or byte outside of RFC 3986 pchar is ERR_NOT_FOUND or ERR_BAD_REQUEST, never a second spelling of
+ * a route. */
 enum verdict route_match(struct req *r);
 
-/* The walk itself, for tests and fuzzing: the action, or NULL with *allow filled with the methods that the path has ("" none). */
+/* The walk itself, for tests and fuzzing: the action, or NULL with *allow filled with the methods that the path has
+ * ("" none). */
 const struct action *route_find(enum method method, struct str path, struct str ids[TARGET_IDS],
                                 int *nids, struct text *allow);
 

@@ -1,5 +1,5 @@
-/* route/page.h: lists: limit, skip, after (keyset cursor), sort, filters. The cursor is opaque to clients: base64url of sort, direction,
- * key and id of the last row shown, checked against the list it comes back to. */
+/* route/page.h: lists: limit, skip, after (keyset cursor), sort, filters. The cursor is opaque to clients: base64url
+ * of sort, direction, key and id of the last row shown, checked against the list it comes back to. */
 #ifndef ROUTE_PAGE_H
 #define ROUTE_PAGE_H
 
@@ -19,16 +19,18 @@ struct page {
     struct value filters[32]; /* by the resource's fields; null: not filtered */
 };
 
-/* Reads the query of a list. Unknown or repeated parameters, limit outside 1-1000, a field that is no filter: ERR_BAD_QUERY with a fault;
- * a filter's value that does not fit: ERR_INVALID; a cursor that is not of this list: ERR_BAD_CURSOR. skip and after exclude each other. */
+/* Reads the query of a list. Unknown or repeated parameters, limit outside 1-1000, a field that is no filter:
+ * ERR_BAD_QUERY with a fault; a filter's value that does not fit: ERR_INVALID; a cursor that is not of this list:
+ * ERR_BAD_CURSOR. skip and after exclude each other. */
 enum err page_read(struct req *r, struct page *out) CHECKED;
-/* The statement to ask for this page: list, sort and direction. One row more than the limit is asked for, to know whether there is a next. */
+/* The statement to ask for this page: list, sort and direction. One row more than the limit is asked for, to know
+ * whether there is a next. */
 const struct stmt *page_stmt(const struct resource *res, const struct page *page);
 /* Replies {"items":[...],"next":cursor or null}. */
 enum verdict reply_page(struct req *r, const struct resource *res, struct rows *rows);
 
-/* One parameter of a query string, percent-decoded ('+' is a space) into the arena; false at the end. ERR_BAD_QUERY in *err for a bad escape,
- * invalid UTF-8 or U+0000. */
+/* One parameter of a query string, percent-decoded ('+' is a space) into the arena; false at the end. ERR_BAD_QUERY
+ * in *err for a bad escape, invalid UTF-8 or U+0000. */
 bool query_next(struct arena *a, struct str *query, struct str *name, struct str *value,
                 enum err *err);
 

@@ -1,6 +1,6 @@
 /* route/resource.h: what the system has and what can be done to it, declared once.
- * A resource is a const table in src/api; router, validator, OpenAPI, permission matrix, `gatehouse routes` and the generic
- * handlers (api/crud.h) are walks over it. Start refuses a row that is incomplete (resources_check).
+ * A resource is a const table in src/api; router, validator, OpenAPI, permission matrix, `gatehouse routes` and the
+ * generic handlers (api/crud.h) are walks over it. Start refuses a row that is incomplete (resources_check).
  */
 #ifndef ROUTE_RESOURCE_H
 #define ROUTE_RESOURCE_H
@@ -9,7 +9,8 @@
 #include "http/req.h"
 #include "store/store.h"
 
-/* Every permission: PERMIT(ID, "noun:verb"). Bits of struct principal.permits. The three above the list are no permissions. */
+/* Every permission: PERMIT(ID, "noun:verb"). Bits of struct principal.permits. The three above the list are no
+ * permissions. */
 #define PERMITS(PERMIT)                                                                            \
     PERMIT(STARTUP_CREATE, "startup:create")                                                       \
     PERMIT(STARTUP_READ, "startup:read")                                                           \
@@ -113,8 +114,7 @@ struct action {
     stage_fn *run;             /* composes the reply or the change, or asks */
     stage_fn *then;            /* when run waits */
     const struct stage *steps; /* instead of run: a table of its own */
-    stage_fn *
-        made; /* after the commit: counts, or composes the reply from the rows that the change returned (r->rows) */
+    stage_fn *made;            /* after the commit: may reply from the rows that it returned (r->rows) */
     const char *audit; /* "startup.create"; NULL: changes nothing */
     int status;        /* of success, for the docs; 0: 200 */
     const char *says;
@@ -130,23 +130,21 @@ struct resource {
     const struct stmt *get; /* (id): the whole row; also the facts of it */
     const struct stmt *add, *set, *del;
     const struct stmt *list; /* 2 per sort column */
-    const char *const
-        *sorts; /* their names, NULL at the end; the first is the default, descending */
-    bool
-        owned; /* rows have owner_id, and only grant paths lead to them; else the permission alone decides */
+    const char *const *sorts; /* names, NULL at the end; the first is the default, descending */
+    bool owned;       /* only grant paths lead to a row; else the permission alone decides */
     bool tree;        /* rows have ancestors (parent_id), whose restrictions bind them */
     bool media;       /* rows hang on a generation (generation_id), which decides */
     bool no_metadata; /* rows lack the metadata column */
-    enum verdict (*adjust)(
-        struct req *r,
-        struct value *row); /* last word on a row about to be made or changed: NEXT or DENY */
+    /* last word on a row about to be made or changed: NEXT or DENY */
+    enum verdict (*adjust)(struct req *r, struct value *row);
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 #define RESOURCE_FIELDS(f) .fields = (f), .nfields = COUNT(f)
 #define RESOURCE_ACTIONS(a) .actions = (a), .nactions = COUNT(a)
 
-/* Every resource, in the order of the docs; NULL at the end. Given by src/api/all.c through resources_init at start. */
+/* Every resource, in the order of the docs; NULL at the end. Given by src/api/all.c through resources_init at start.
+ * */
 void resources_init(const struct resource *const *all);
 const struct resource *const *resources(void);
 /* The resource of that plural, NULL if none. */
@@ -160,9 +158,9 @@ int action_count(void);
 const struct action *action_at(int index, const struct resource **res);
 int action_index(const struct action *a);
 
-/* Verifies every table: permission, access and audit noun given, paths unique and well-formed, run or steps (not both), statements
- * present whose parameters can be bound from fields and known names, defaults that pass their own field. Writes the first
- * complaint. Called at every start. */
+/* Verifies every table: permission, access and audit noun given, paths unique and well-formed, run or steps (not
+ * both), statements present whose parameters can be bound from fields and known names, defaults that pass their own
+ * field. Writes the first complaint. Called at every start. */
 enum err resources_check(char *why, size_t why_size) CHECKED;
 
 /* One row as a JSON object: columns in order, hidden ones left out. row: by the columns of res->get. */

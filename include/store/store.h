@@ -1,6 +1,7 @@
-/* store/store.h: how everything above asks the database. The engine behind it (SQLite here; others plug in) is chosen at start.
- * Statements are declared in sql/queries and generated into gen/stmt.h: one typed function each, ask_NAME for reads and
- * add_NAME for changes. All asks follow net/wait.h; parameters and results are borrowed until the wait is woken / rows_fini.
+/* store/store.h: how everything above asks the database. The engine behind it (SQLite here; others plug in) is
+ * chosen at start. Statements are declared in sql/queries and generated into gen/stmt.h: one typed function each,
+ * ask_NAME for reads and add_NAME for changes. All asks follow net/wait.h; parameters and results are borrowed until
+ * the wait is woken / rows_fini.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -43,7 +44,8 @@ struct slot {
     bool null; /* may be null */
 };
 
-/* `-- bumps: resource :id` names a parameter; `-- bumps: resource returned id` a column of each row that the change returned. */
+/* `-- bumps: resource :id` names a parameter; `-- bumps: resource returned id` a column of each row that the change
+ * returned. */
 struct bump {
     enum epoch_kind kind;
     int param; /* index of the parameter (or of the returned column) whose bytes are the id; -1: the kind has no id */
@@ -62,8 +64,7 @@ struct stmt {
     int nparams, ncolumns;
     bool change; /* may only be part of a change */
     int rows;    /* rows that must come or be changed: 1, or -1 for any number */
-    enum err
-        otherwise; /* what the ask fails with when `rows` is not met; for a change the transaction is undone */
+    enum err otherwise; /* what the ask fails with when `rows` is not met; a change is undone */
     struct bump bumps[STMT_BUMPS_MAX]; /* applied after the commit, before the wake */
     int nbumps;
     int index; /* place in stmts[] */
@@ -71,8 +72,8 @@ struct stmt {
 
 /* ---- results ---- */
 
-/* Rows of one ask. Zeroed is empty. A row's bytes are contiguous and position-independent, so one row can be copied out
- * (rows_bytes) and attached again (rows_attach) anywhere. */
+/* Rows of one ask. Zeroed is empty. A row's bytes are contiguous and position-independent, so one row can be copied
+ * out (rows_bytes) and attached again (rows_attach) anywhere. */
 struct rows {
     enum err err; /* OK, what the statement declares, ERR_EXISTS (unique), ERR_IN_USE (foreign key),
                                   ERR_UNAVAILABLE, ERR_OVERLOADED, ERR_COMMIT_UNKNOWN */
@@ -123,7 +124,8 @@ void change_add(struct change *c, const struct stmt *stmt, const struct value *p
 
 struct store;
 
-/* Opens the embedded store at `path` for this process. shared: the part carved with store_shared_size, NULL outside of a server. */
+/* Opens the embedded store at `path` for this process. shared: the part carved with store_shared_size, NULL outside
+ * of a server. */
 size_t store_shared_size(void);
 void store_shared_init(void *part);
 enum err store_open(struct store **out, const char *path, void *shared) CHECKED;
@@ -135,15 +137,17 @@ const char *store_says(const struct store *s);
 /* Asks a read: the statement with its params (borrowed until woken). */
 void store_ask(struct store *s, const struct stmt *stmt, const struct value *params,
                struct rows *out, struct wait *w);
-/* Commits a change; out gets the answer's rows and the error. After OK every bump of every statement has been applied. */
+/* Commits a change; out gets the answer's rows and the error. After OK every bump of every statement has been
+ * applied. */
 void store_commit(struct store *s, const struct change *c, struct rows *out, struct wait *w);
 /* A cheap read that proves the store answers; out->err says. */
 void store_ping(struct store *s, struct rows *out, struct wait *w);
 
 /* ---- migrations ---- */
 
-/* Brings the database at `path` to the newest schema, one numbered migration a transaction. says is called once per step.
- * ERR_INVALID: the database's schema is newer than this program knows. Blocking: master's child and command line only. */
+/* Brings the database at `path` to the newest schema, one numbered migration a transaction. says is called once per
+ * step. ERR_INVALID: the database's schema is newer than this program knows. Blocking: master's child and command
+ * line only. */
 enum err store_migrate(const char *path, void (*says)(const char *line)) CHECKED;
 /* Schema numbers: in the database (0: none) and in this program. */
 enum err store_schema(const char *path, int *database, int *program) CHECKED;

@@ -1,4 +1,5 @@
-/* The mode of the node, entered and left by hand: what gate emergency obeys. The change of mode follows its audit row's commit. */
+/* The mode of the node, entered and left by hand: what gate emergency obeys. The change of mode follows its audit
+ * row's commit. */
 #include "api/all.h"
 
 #include "base/json.h"

@@ -37,7 +37,8 @@ static uint32_t value_of(char c)
     return c == '-' ? 62 : c == '_' ? 63 : FOREIGN;
 }
 
-/* The last 2 or 3 characters: 1 or 2 bytes. Spare bits other than zero would be a second spelling of the same bytes. */
+/* The last 2 or 3 characters: 1 or 2 bytes. Spare bits other than zero would be a second spelling of the same bytes.
+ * */
 static long decode_tail(const char *p, size_t n, uint8_t *out)
 {
     uint32_t a = value_of(p[0]), b = value_of(p[1]), c = n == 3 ? value_of(p[2]) : 0;

@@ -1,4 +1,5 @@
-/* src/base/fork.h: tells a process from its parent, so that neither uses what was drawn or buffered before the fork. */
+/* src/base/fork.h: tells a process from its parent, so that neither uses what was drawn or buffered before the fork.
+ * */
 #ifndef BASE_FORK_H
 #define BASE_FORK_H
 

@@ -1,10 +1,10 @@
 /* cache/entries.h: the table of windows in the segment: whose an entry is, found and taken over without a lock.
- * Rows of 8 entries; a key may stand in two of them. The last row holds the entries that newcomers share when those are
- * full, one for each length. What an entry counts is window.c's.
+ * Rows of 8 entries; a key may stand in two of them. The last row holds the entries that newcomers share when those
+ * are full, one for each length. What an entry counts is window.c's.
  *
- * An entry's owner and the time until which its counts live are one word. Whoever counts first makes that time late enough,
- * whoever takes an entry over changes the owner, and only one of the two can win. Two workers that do not find a key may
- * make two entries for it: both are summed, and the second falls into disuse.
+ * An entry's owner and the time until which its counts live are one word. Whoever counts first makes that time late
+ * enough, whoever takes an entry over changes the owner, and only one of the two can win. Two workers that do not
+ * find a key may make two entries for it: both are summed, and the second falls into disuse.
  */
 #ifndef CACHE_ENTRIES_H
 #define CACHE_ENTRIES_H
@@ -80,12 +80,12 @@ static inline uint32_t entries_owned(const struct windows *ws, struct home home,
     return row_owned(&ws->row[home.row[0]], key) | row_owned(&ws->row[home.row[1]], key) << WAYS;
 }
 
-/* How much longer than `until` the entry lives, microseconds, a few seconds too many at most; negative when it is not, or no
- * longer, the key's. */
+/* How much longer than `until` the entry lives, microseconds, a few seconds too many at most; negative when it is
+ * not, or no longer, the key's. */
 int64_t entry_lead(const struct windows *ws, uint32_t entry, uint64_t key, int64_t until);
 
-/* Finds the key's entry, or takes over one whose counts have all left (then *made is set), and makes it live until `until`.
- * NOWHERE: its rows are full. The second is for the entries that newcomers share. */
+/* Finds the key's entry, or takes over one whose counts have all left (then *made is set), and makes it live until
+ * `until`. NOWHERE: its rows are full. The second is for the entries that newcomers share. */
 uint32_t entry_hold(struct windows *ws, struct home home, uint64_t key, int64_t until, int64_t now, bool *made);
 uint32_t entry_hold_shared(struct windows *ws, uint64_t key, int64_t until, int64_t now);
 

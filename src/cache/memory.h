@@ -1,7 +1,7 @@
-/* cache/memory.h: what a worker remembers, bounded by bytes: a hash table whose entries stand in the queues of S3-FIFO
- * (Yang et al., SOSP 2023). New entries pass a small queue (a tenth); those that are asked for again there move to the main
- * one, the others leave only their hash, and come straight to the main queue when they return. So a scan flushes no more
- * than the small queue. Not thread-safe.
+/* cache/memory.h: what a worker remembers, bounded by bytes: a hash table whose entries stand in the queues of
+ * S3-FIFO (Yang et al., SOSP 2023). New entries pass a small queue (a tenth); those that are asked for again there
+ * move to the main one, the others leave only their hash, and come straight to the main queue when they return. So a
+ * scan flushes no more than the small queue. Not thread-safe.
  */
 #ifndef CACHE_MEMORY_H
 #define CACHE_MEMORY_H
@@ -45,8 +45,8 @@ void memory_free(struct memory *m);
 struct entry *memory_find(const struct memory *m, enum cache_type type, struct str key, uint64_t hash);
 /* It was asked for and used. */
 void memory_hit(struct entry *e);
-/* A copy of the value, in place of what was there; pushes others out. Nothing when it takes more than a sixteenth of all, or
- * memory is out. */
+/* A copy of the value, in place of what was there; pushes others out. Nothing when it takes more than a sixteenth of
+ * all, or memory is out. */
 void memory_put(struct memory *m, enum cache_type type, struct str key, uint64_t hash, struct str value,
                 const struct epochs *under, int64_t dies);
 /* It is outdated. If it stood in the main queue, what replaces it comes there again. */

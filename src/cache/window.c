@@ -1,15 +1,16 @@
 /* cache/window.c: what the entries of the table count.
  *
- * A ring of 64 buckets serves a window: the running one, the 60 before it, and 3 by which another worker's clock may be
- * ahead. To spend is to add first, then to sum, then to take back if that was too much: of all who add, the last one sees
- * everything, so together they never admit too many; two may refuse each other.
+ * A ring of 64 buckets serves a window: the running one, the 60 before it, and 3 by which another worker's clock may
+ * be ahead. To spend is to add first, then to sum, then to take back if that was too much: of all who add, the last
+ * one sees everything, so together they never admit too many; two may refuse each other.
  *
- * Most spends need no sum: an entry's summary is at least the permits that count, as of its bucket. A spend adds itself to
- * it, after the bucket and before it is admitted; the first one of a later bucket sums and replaces it, and begins again if
- * someone was added meanwhile. It may be too large (what was refused or returned stays in it): then the sum decides.
+ * Most spends need no sum: an entry's summary is at least the permits that count, as of its bucket. A spend adds
+ * itself to it, after the bucket and before it is admitted; the first one of a later bucket sums and replaces it,
+ * and begins again if someone was added meanwhile. It may be too large (what was refused or returned stays in it):
+ * then the sum decides.
  *
- * The numbers of buckets are shifted by the key, so what a former owner left looks like numbers of long ago (or, once in
- * some million, like a few permits: refused early).
+ * The numbers of buckets are shifted by the key, so what a former owner left looks like numbers of long ago (or,
+ * once in some million, like a few permits: refused early).
  */
 #include "cache/window.h"
 
@@ -21,8 +22,8 @@
 #define AHEAD (RING - SHARES - 1)
 #define LENGTH_MAX (400 * DAY)
 
-/* A bucket: its number (36 bits), then its permits (28 bits). Seen from the oldest bucket that counts, a word below LIVE
- * is one that counts: a clock that is seven lengths behind still recognizes what is newer. */
+/* A bucket: its number (36 bits), then its permits (28 bits). Seen from the oldest bucket that counts, a word below
+ * LIVE is one that counts: a clock that is seven lengths behind still recognizes what is newer. */
 #define COUNT_BITS 28
 #define ONE_BUCKET (UINT64_C(1) << COUNT_BITS)
 #define COUNT_MASK (ONE_BUCKET - 1)
@@ -178,8 +179,8 @@ static void sum_up(struct meter *m)
     m->newest = newest >> COUNT_BITS;
 }
 
-/* Adds to the summary the permit that stands in the running bucket, and says what counts: by the summary, if that is of
- * this bucket and within the limit, and the entry is all that counts (`alone`); else by summing. */
+/* Adds to the summary the permit that stands in the running bucket, and says what counts: by the summary, if that is
+ * of this bucket and within the limit, and the entry is all that counts (`alone`); else by summing. */
 static void summarize(struct meter *m, bool alone)
 {
     _Atomic uint64_t *summary = &m->ws->row[m->entry / WAYS].summary[m->entry % WAYS];
@@ -204,8 +205,9 @@ static void summarize(struct meter *m, bool alone)
 
 /* ---- counting ---- */
 
-/* Adds one permit to the running bucket. False when the entry has changed hands, or is ahead: then m->bucket is moved.
- * The word is read before the owner is looked at: if another owner has written it since, the exchange fails. */
+/* Adds one permit to the running bucket. False when the entry has changed hands, or is ahead: then m->bucket is
+ * moved. The word is read before the owner is looked at: if another owner has written it since, the exchange fails.
+ * */
 static bool add(struct meter *m)
 {
     uint64_t base = base_of(m, key_counted(m));
@@ -258,8 +260,8 @@ static void place(struct meter *m, bool *made)
     }
 }
 
-/* Counts one permit and sums. Begins again where others were faster: the entry is another's now, the key has got one of
- * its own meanwhile, or the clock is too far behind what others have counted. */
+/* Counts one permit and sums. Begins again where others were faster: the entry is another's now, the key has got one
+ * of its own meanwhile, or the clock is too far behind what others have counted. */
 static void count(struct meter *m)
 {
     bool made = false;
@@ -310,8 +312,8 @@ static int64_t reset_of(const struct meter *m, int64_t keep)
     return gone > 0 ? (m->bucket + gone) * m->width - m->now : 0;
 }
 
-/* Puts a meter's answer in, if it says more than what stands there: a refusal before a pass; of refusals the longest, of
- * passes the one with the least share left. */
+/* Puts a meter's answer in, if it says more than what stands there: a refusal before a pass; of refusals the
+ * longest, of passes the one with the least share left. */
 static void answer(const struct meter *m, bool admitted, struct spent *out)
 {
     struct spent s = { .err = OK, .admitted = admitted, .limit = m->limit };

@@ -201,8 +201,8 @@ static bool get_int(const struct json *object, const char *name, int64_t most, i
     return true;
 }
 
-/* RFC 8725 section 3.1: the key decides on the algorithm, the header may only agree. A name that is not expected (jku,
- * jwk, x5u, crit) is refused rather than ignored. */
+/* RFC 8725 section 3.1: the key decides on the algorithm, the header may only agree. A name that is not expected
+ * (jku, jwk, x5u, crit) is refused rather than ignored. */
 static enum err read_header(struct arena *a, struct str text, struct uuid *kid)
 {
     const struct json *header;

@@ -1,5 +1,6 @@
-/* gate/audit.c: gate 8: every change carries its own audit row, in its own transaction: if one cannot be written, neither is.
- * The row says who did what to which row, when and from where; of the content only the names of the fields.
+/* gate/audit.c: gate 8: every change carries its own audit row, in its own transaction: if one cannot be written,
+ * neither is. The row says who did what to which row, when and from where; of the content only the names of the
+ * fields.
  */
 #include "gate/facts.h"
 

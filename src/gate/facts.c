@@ -1,5 +1,6 @@
-/* gate/facts.c: gate 7: what is known of the row that the path names. From memory, else from the store; if neither can
- * answer, the request cannot be judged: 503, never a verdict. What is cached is the row and its JSON, under the row's epoch.
+/* gate/facts.c: gate 7: what is known of the row that the path names. From memory, else from the store; if neither
+ * can answer, the request cannot be judged: 503, never a verdict. What is cached is the row and its JSON, under the
+ * row's epoch.
  */
 #include "gate/facts.h"
 

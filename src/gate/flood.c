@@ -1,5 +1,6 @@
-/* gate/flood.c: spends one call from the window of the address, before anything else is looked at: a flood must be cheap to refuse.
- * The window is this node's own. Health checks are exempt, so that an orchestrator behind one address never starves.
+/* gate/flood.c: spends one call from the window of the address, before anything else is looked at: a flood must be
+ * cheap to refuse. The window is this node's own. Health checks are exempt, so that an orchestrator behind one
+ * address never starves.
  */
 #include "gate/facts.h"
 

@@ -1,5 +1,6 @@
-/* gate/idempotency.c: a request with an Idempotency-Key is done once. The key, the request's hash and the reply are a row of the
- * change's own transaction, so the row is there exactly when the change is. A repetition within 24 h gets the reply again.
+/* gate/idempotency.c: a request with an Idempotency-Key is done once. The key, the request's hash and the reply are
+ * a row of the change's own transaction, so the row is there exactly when the change is. A repetition within 24 h
+ * gets the reply again.
  */
 #include "gate/facts.h"
 
@@ -92,9 +93,7 @@ void idempotency_keep(struct req *r)
 {
     if (!r->request_hash.p || r->reply.status >= 400)
         return;
-    bool kept =
-        !r->action
-             ->secret; /* a reply that is composed after the commit has no status yet: not kept either */
+    bool kept = !r->action->secret; /* nor is a reply kept that is composed after the commit */
     add_idempotency_add(&r->change, &r->who->user_id, r->idempotency_key, r->request_hash,
                         kept ? r->reply.status : 0,
                         kept && r->reply.type ? r->reply.body : STR_NONE, location_of(r),

@@ -1,4 +1,5 @@
-/* gate/inheritance.c: gate 5: restrictions of ancestors. No resource of this house has ancestors; one that gets them gets its rule here. */
+/* gate/inheritance.c: gate 5: restrictions of ancestors. No resource of this house has ancestors; one that gets them
+ * gets its rule here. */
 #include "gate/facts.h"
 
 enum verdict gate_inheritance(struct req *r)

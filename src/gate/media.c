@@ -1,4 +1,5 @@
-/* gate/media.c: gate 6: access to the generation that a medium belongs to. No resource of this house has one; one that gets it gets its rule here. */
+/* gate/media.c: gate 6: access to the generation that a medium belongs to. No resource of this house has one; one
+ * that gets it gets its rule here. */
 #include "gate/facts.h"
 
 enum verdict gate_media(struct req *r)

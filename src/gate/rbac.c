@@ -1,4 +1,5 @@
-/* gate/rbac.c: gate 2: the principal's permissions must hold the action's. An API key's scopes are intersected already. */
+/* gate/rbac.c: gate 2: the principal's permissions must hold the action's. An API key's scopes are intersected
+ * already. */
 #include "gate/facts.h"
 
 enum verdict gate_rbac(struct req *r)

@@ -1,5 +1,5 @@
-/* gate/references.c: every row that a field of the body names must be there for the caller: the gates run on it as they would
- * if the path named it, and hidden looks like absent here too.
+/* gate/references.c: every row that a field of the body names must be there for the caller: the gates run on it as
+ * they would if the path named it, and hidden looks like absent here too.
  */
 #include "gate/facts.h"
 

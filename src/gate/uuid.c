@@ -1,4 +1,5 @@
-/* gate/uuid.c: gate 1: the ids in the path. What is not an acceptable UUID never reaches a cache, a store or a log as an id. */
+/* gate/uuid.c: gate 1: the ids in the path. What is not an acceptable UUID never reaches a cache, a store or a log
+ * as an id. */
 #include "gate/facts.h"
 
 #include "base/metric.h"

@@ -1,5 +1,6 @@
-/* The client's address. X-Forwarded-For is believed only from trusted proxies, and only from the right: each entry was
- * written by the hop behind it, so the first one that is not a trusted proxy is the client; what stands left of it is hearsay.
+/* The client's address. X-Forwarded-For is believed only from trusted proxies, and only from the right: each entry
+ * was written by the hop behind it, so the first one that is not a trusted proxy is the client; what stands left of
+ * it is hearsay.
  */
 #include "parse.h"
 

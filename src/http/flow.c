@@ -6,6 +6,7 @@
 #include "cache/cache.h"
 #include "http/reply.h"
 #include "net/conn.h"
+#include "ahead.h"
 #include "parse.h"
 
 #include <stdlib.h>
@@ -34,9 +35,7 @@ struct flow {
     enum phase phase;
     enum err body_err;
     int64_t began; /* when the first byte of the request came */
-    struct str in; /* bytes not yet used: of the loop's buffer, or of `kept` */
-    char *kept;
-    size_t kept_cap;
+    struct ahead ahead;
     struct parse parse;
     struct req req;
 };
@@ -81,7 +80,6 @@ static struct flow *flow_take(struct conn *c)
         return NULL;
     }
     f->conn = c;
-    f->in = STR_NONE;
     c->flow = f;
     begin(f);
     return f;
@@ -93,9 +91,7 @@ static void flow_give(struct flow *f)
     if (f->conn)
         f->conn->flow = NULL;
     arena_reset(&f->req.arena);
-    free(f->kept);
-    f->kept = NULL;
-    f->kept_cap = 0;
+    ahead_free(&f->ahead);
     if (flows.spares == FLOWS_KEPT) {
         free(f);
         return;
@@ -116,38 +112,6 @@ static void release(struct req *r)
     arena_reset(&r->arena);
 }
 
-/* ---- bytes that must outlive the loop's buffer ---- */
-
-static bool keep_more(struct flow *f, const char *p, size_t n)
-{
-    size_t need = f->in.n + n;
-    if (need > f->kept_cap) {
-        char *kept = malloc(need);
-        if (!kept)
-            return false;
-        if (f->in.n)
-            memcpy(kept, f->in.p, f->in.n);
-        free(f->kept);
-        f->kept = kept;
-        f->kept_cap = need;
-    } else if (f->in.n) {
-        memmove(f->kept, f->in.p, f->in.n);
-    }
-    if (n)
-        memcpy(f->kept + f->in.n, p, n);
-    f->in = (struct str){ f->kept, need };
-    return true;
-}
-
-/* Before the loop's buffer is used for the next connection. */
-static void stash(struct flow *f)
-{
-    if (f->in.n > 0 && (!f->kept || f->in.p < f->kept || f->in.p >= f->kept + f->kept_cap))
-        if (!keep_more(f, NULL, 0))
-            conn_abort(f->conn);
-    conn_pause(f->conn, f->in.n > KEPT_MAX);
-}
-
 /* ---- the end of a request ---- */
 
 /* Whether what is left of the body is worth reading for the sake of the connection. */
@@ -163,8 +127,9 @@ static void finish(struct flow *f)
     struct parse *p = &f->parse;
     struct conn *c = f->conn;
     bool unread = parse_has_body(p) && !p->done && p->err == OK;
-    bool keep = p->keep && p->err == OK && !r->reply.close && !flows.draining && (!c->ended || f->in.n > 0) &&
-                (!unread || droppable(p));
+    bool more = !c->ended || f->ahead.in.n > 0;
+    bool keep = more && p->keep && p->err == OK && !r->reply.close && !flows.draining;
+    keep = keep && (!unread || droppable(p));
 
     if (!reply_write(r, c, keep)) {
         release(r);
@@ -250,7 +215,7 @@ static void flow_wake(struct wait *w)
 /* What stage `body` needs of the bytes here. */
 static enum parse_got feed(struct flow *f)
 {
-    enum parse_got got = f->in.n ? parse_body(&f->parse, &f->in) : PARSE_MORE;
+    enum parse_got got = f->ahead.in.n ? parse_body(&f->parse, &f->ahead.in) : PARSE_MORE;
     if (got == PARSE_BAD)
         f->body_err = f->parse.err;
     return got;
@@ -269,7 +234,7 @@ enum verdict flow_body(struct req *r)
         return req_deny(r, ERR_TOO_LARGE);
     if (!f->conn)
         return DENY;
-    if (p->expects && f->in.n == 0 && f->conn->state != CONN_FLUSHING) {
+    if (p->expects && f->ahead.in.n == 0 && f->conn->state != CONN_FLUSHING) {
         char *room = conn_room(f->conn, sizeof(go_on) - 1);
         if (!room)
             return req_deny(r, ERR_NO_MEMORY);
@@ -317,9 +282,9 @@ static bool step(struct flow *f)
 {
     switch (f->phase) {
     case FLOW_HEAD:
-        if (f->in.n == 0 || conn_backlog(f->conn) > BACKLOG_MAX)
+        if (f->ahead.in.n == 0 || conn_backlog(f->conn) > BACKLOG_MAX)
             return false;
-        switch (parse_head(&f->parse, &f->in)) {
+        switch (parse_head(&f->parse, &f->ahead.in)) {
         case PARSE_HEAD:
             serve(f);
             return true;
@@ -330,15 +295,15 @@ static bool step(struct flow *f)
             return false;
         }
     case FLOW_BODY:
-        if (f->in.n == 0)
+        if (f->ahead.in.n == 0)
             return false;
         if (feed(f) != PARSE_MORE)
             body_ended(f, f->body_err);
         return false;
     case FLOW_DROP:
-        if (f->in.n == 0)
+        if (f->ahead.in.n == 0)
             return false;
-        switch (parse_body(&f->parse, &f->in)) {
+        switch (parse_body(&f->parse, &f->ahead.in)) {
         case PARSE_END:
             arena_reset(&f->req.arena);
             begin(f);
@@ -367,7 +332,7 @@ static void advance(struct flow *f)
         return;
     }
 
-    bool empty = f->phase == FLOW_HEAD && f->in.n == 0 && f->parse.head_n == 0;
+    bool empty = f->phase == FLOW_HEAD && f->ahead.in.n == 0 && f->parse.head_n == 0;
     bool gathering = f->phase == FLOW_HEAD || f->phase == FLOW_DROP;
     if (gathering && c->ended && conn_backlog(c) <= BACKLOG_MAX && c->state != CONN_FLUSHING) {
         flow_give(f); /* what has been asked is answered, and nothing more will come */
@@ -381,7 +346,9 @@ static void advance(struct flow *f)
         conn_pause(c, false);
         return;
     }
-    stash(f);
+    if (!ahead_keep(&f->ahead))
+        conn_abort(c);
+    conn_pause(c, f->ahead.in.n > KEPT_MAX);
     if (c->state == CONN_FLUSHING || c->state == CONN_CLOSING)
         return;
     if (f->phase == FLOW_SERVING)
@@ -399,9 +366,7 @@ static void was_bytes(struct conn *c, const char *p, size_t n)
         conn_abort(c);
         return;
     }
-    if (f->in.n == 0) {
-        f->in = (struct str){ p, n };
-    } else if (!keep_more(f, p, n)) {
+    if (!ahead_add(&f->ahead, p, n)) {
         conn_abort(c);
         return;
     }

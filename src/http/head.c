@@ -151,9 +151,9 @@ enum err head_read(struct parse *p)
         return ERR_NOT_IMPLEMENTED;
     struct str coding = req_header(r, "transfer-encoding");
     if (coding.p && !str_ieq(coding, STR("chunked")))
-        return ERR_BAD_REQUEST; /* no other is spoken here, and none that a proxy could read another way */
+        return ERR_BAD_REQUEST; /* no other is spoken here, whatever a proxy may read */
     if (p->chunked && r->minor == 0)
-        return ERR_BAD_REQUEST; /* HTTP/1.0 has no transfer codings; who sends one may be two peers (RFC 9112 section 6.1) */
+        return ERR_BAD_REQUEST; /* who sends one in HTTP/1.0 may be two peers (RFC 9112 6.1) */
 
     struct str expect = req_header(r, "expect");
     if (expect.p) {

@@ -160,7 +160,8 @@ static enum parse_got bad(struct parse *p)
     return PARSE_BAD;
 }
 
-/* A head that is here whole (the usual case) is copied to its size; one that comes in pieces gets room for the longest. */
+/* A head that is here whole (the usual case) is copied to its size; one that comes in pieces gets room for the
+ * longest. */
 static bool head_room(struct parse *p, size_t n, bool whole)
 {
     if (p->head_cap - p->head_n >= n)
@@ -201,8 +202,7 @@ enum parse_got parse_head(struct parse *p, struct str *in)
         size_t n = end ? (size_t)(end - in->p) : in->n;
         bool whole = end && p->head_n == 0;
         if (p->head_cap && n > p->head_cap - p->head_n)
-            n = p->head_cap -
-                p->head_n; /* what fits; the parser has the word on what is too long */
+            n = p->head_cap - p->head_n; /* the parser has the word on what is too long */
         if (!whole && n > HEAD_WHOLE)
             n = HEAD_WHOLE;
         if (n == 0 || !head_room(p, n, whole))

@@ -1,5 +1,6 @@
-/* http/parse.h: one request's bytes through llhttp, without any of its lenient flags. The head is copied once, into the
- * request's arena, so that what the request points to stays where it is; the body is gathered only when asked for.
+/* http/parse.h: one request's bytes through llhttp, without any of its lenient flags. The head is copied once, into
+ * the request's arena, so that what the request points to stays where it is; the body is gathered only when asked
+ * for.
  */
 #ifndef HTTP_PARSE_H
 #define HTTP_PARSE_H
@@ -31,9 +32,11 @@ struct parse {
 
 /* Begins a request. */
 void parse_begin(struct parse *p, struct req *r);
-/* Takes bytes of the head off *in. PARSE_HEAD: it is whole, r's "what was asked" is filled and p->keep, chunked, length are known. */
+/* Takes bytes of the head off *in. PARSE_HEAD: it is whole, r's "what was asked" is filled and p->keep, chunked,
+ * length are known. */
 enum parse_got parse_head(struct parse *p, struct str *in);
-/* Takes bytes of the body off *in. PARSE_END: the request is whole, r->body is set. body_max and drop are set before the first call. */
+/* Takes bytes of the body off *in. PARSE_END: the request is whole, r->body is set. body_max and drop are set before
+ * the first call. */
 enum parse_got parse_body(struct parse *p, struct str *in);
 /* Whether a body follows the head. */
 bool parse_has_body(const struct parse *p);

@@ -117,10 +117,11 @@ static void put_faults(const struct req *r, struct text *t)
     text_char(t, ']');
 }
 
-static void retry_after(struct req *r, int status)
+static void retry_after(struct req *r, enum err err)
 {
+    bool window = err == ERR_TOO_MANY || err == ERR_TOO_MANY_LOGINS;
     char seconds[24];
-    int64_t wait = status == 429 && r->spent.reset > 0 ? (r->spent.reset + SECOND - 1) / SECOND : 1;
+    int64_t wait = window ? (r->spent.reset + SECOND - 1) / SECOND : 1;
     int n = snprintf(seconds, sizeof(seconds), "%lld", (long long)wait);
     reply_header(r, "Retry-After", (struct str){ seconds, (size_t)n });
 }
@@ -149,7 +150,7 @@ void reply_problem(struct req *r, enum err err)
     if (info->status == 401)
         reply_header(r, "WWW-Authenticate", STR("Bearer"));
     if (info->status == 429 || info->status == 503)
-        retry_after(r, info->status);
+        retry_after(r, err);
 }
 
 /* ---- writing ---- */

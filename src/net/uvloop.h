@@ -7,7 +7,8 @@
 
 /* loop.c */
 uv_loop_t *loop_uv(void);
-/* Called first in everything that libuv calls: the clock is read once a turn, and the turn's work begins to be timed. */
+/* Called first in everything that libuv calls: the clock is read once a turn, and the turn's work begins to be
+ * timed. */
 void loop_woke(void);
 /* From any thread: ends the poll, so that what was posted is seen. */
 void loop_nudge(void);

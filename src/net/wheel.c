@@ -1,5 +1,6 @@
-/* net/wheel.c: 512 slots of 100 ms. An entry lies in the slot of its time or an earlier one: a deadline that is moved to a
- * later time stays where it is and is slotted anew when its old slot comes. What is further away than a round does the same.
+/* net/wheel.c: 512 slots of 100 ms. An entry lies in the slot of its time or an earlier one: a deadline that is
+ * moved to a later time stays where it is and is slotted anew when its old slot comes. What is further away than a
+ * round does the same.
  */
 #include "net/wheel.h"
 

@@ -1,4 +1,5 @@
-/* Request bytes: whole or in pieces, the parser must come to the same result, and what it hands on must be inside the request. */
+/* Request bytes: whole or in pieces, the parser must come to the same result, and what it hands on must be inside
+ * the request. */
 #include "../../src/http/parse.h"
 
 #include "base/clock.h"

@@ -2,6 +2,7 @@
 
 After a change that is meant: GOLDEN=write ./dev test golden
 """
+import json
 import os
 import re
 
@@ -33,6 +34,14 @@ class Golden(Case):
             with Api(server) as api:
                 page = api.get('/metrics').body.decode()
         self.compare('metrics.txt', ''.join(f'{line}\n' for line in re.findall(r'^# TYPE (.*)', page, re.M)))
+
+    def test_openapi(self):
+        """The whole description, laid out for people to read its changes."""
+        server = Server()
+        status, out, err = server.run('openapi')
+        server.destroy()
+        self.assertEqual((status, err), (0, ''))
+        self.compare('openapi.json', json.dumps(json.loads(out), indent=1) + '\n')
 
     def test_errors(self):
         """Status and code of each error; the texts are for people and may change."""

@@ -24,6 +24,7 @@ HEAP_USERS = {
     'src/gate/token.c': 'one table per worker',
     'src/http/compress.c': 'a pool of deflate streams',
     'src/http/flow.c': 'a slab, and the bytes of incomplete requests',
+    'src/http/ahead.c': 'bytes read ahead of a request that waits',
     'src/net/conn.c': 'connections, and pooled output buffers',
     'src/net/loop.c': 'tickers: some per worker',
     'src/net/offload.c': 'pools of threads: two per worker',

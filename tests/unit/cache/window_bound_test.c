@@ -1,5 +1,5 @@
-/* The bound of windows, against an exact log of what was admitted: no interval of a window's length holds more than its
- * limit, for one caller, for threads, and for processes on one segment.
+/* The bound of windows, against an exact log of what was admitted: no interval of a window's length holds more than
+ * its limit, for one caller, for threads, and for processes on one segment.
  */
 #include "cache/window.h"
 

@@ -1,6 +1,7 @@
-/* The bound of windows when workers meet at the worst moments. The code is included with atomics that may hand over to
- * another worker at each access, and now and then make one sleep for long; all are fibers of one thread, so a seed that
- * fails fails again. Checked is an exact log: what was certainly admitted within a length is no more than the limit.
+/* The bound of windows when workers meet at the worst moments. The code is included with atomics that may hand over
+ * to another worker at each access, and now and then make one sleep for long; all are fibers of one thread, so a
+ * seed that fails fails again. Checked is an exact log: what was certainly admitted within a length is no more than
+ * the limit.
  */
 #include "../base/unit.h"
 
