@@ -98,7 +98,7 @@ struct req {
     int nheaders;
     /* the headers that everybody asks for; p NULL when absent */
     struct str authorization, api_key, host, content_type, if_match, if_none_match, idempotency_key;
-    struct str origin, user_agent, accept_encoding;
+    struct str origin, user_agent, accept_encoding, expect, transfer_encoding, request_id;
     struct str body;
     struct in6_addr address; /* the client's, behind trusted proxies */
     struct str id;           /* correlation id: X-Request-ID if sane, else made here */

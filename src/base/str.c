@@ -116,11 +116,11 @@ bool str_same_secret(struct str a, struct str b)
 
     uint64_t differ = 0;
     size_t i = 0;
-    for (; i + 8 <= a.n; i += 8) {
-        uint64_t x, y;
-        memcpy(&x, a.p + i, 8);
-        memcpy(&y, b.p + i, 8);
-        differ |= x ^ y;
+    for (; i + 32 <= a.n; i += 32) {
+        uint64_t x[4], y[4];
+        memcpy(x, a.p + i, sizeof(x));
+        memcpy(y, b.p + i, sizeof(y));
+        differ |= (x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]);
         __asm__("" : "+r"(differ)); /* opaque to the compiler: no early end may be optimised in */
     }
     for (; i < a.n; i++) {

@@ -110,11 +110,6 @@ static uint64_t key_counted(const struct meter *m)
     return shares(m) ? m->shared : m->own;
 }
 
-static bool still_held(const struct meter *m)
-{
-    return entry_owned(m->ws, m->entry, key_counted(m));
-}
-
 static _Atomic uint64_t *slot_of(const struct meter *m)
 {
     return &entry_ring(m->ws, m->entry)[(key_counted(m) + (uint64_t)m->bucket) % RING];
@@ -275,15 +270,16 @@ static void count(struct meter *m)
             continue;
 
         uint32_t owned = entries_owned(m->ws, m->home, m->own);
-        bool held = shares(m) ? owned == 0 && still_held(m) : still_held(m);
-        bool several = (owned & (owned - 1)) != 0;
-        if (held) {
-            summarize(m, !several && !(crowded(m) && (shares(m) || shared_end(m, m->entry) > 0)));
+        bool rightly = shares(m) == (owned == 0);
+        if (rightly) {
+            bool several = (owned & (owned - 1)) != 0;
+            bool newcomer = crowded(m) && (shares(m) || shared_end(m, m->entry) > 0);
+            summarize(m, !several && !newcomer);
             if (m->newest <= SHARES + AHEAD)
                 return;
         }
         undo(m);
-        if (held)
+        if (rightly)
             m->bucket += (int64_t)m->newest - SHARES - AHEAD;
     }
 }

@@ -1,5 +1,5 @@
-/* http/ahead.h: the bytes of a connection that are not used yet. They lie in the loop's buffer while it is read, and in a
- * buffer of their own from the end of that on. Empty when zeroed.
+/* http/ahead.h: the bytes of a connection that are not used yet. They lie in the loop's buffer while it is read, and
+ * in a buffer of their own from the end of that on. Empty when zeroed.
  */
 #ifndef HTTP_AHEAD_H
 #define HTTP_AHEAD_H

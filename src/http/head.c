@@ -20,6 +20,9 @@ static const struct {
     KNOWN("content-type", content_type, true),
     KNOWN("idempotency-key", idempotency_key, true),
     KNOWN("origin", origin, true),
+    KNOWN("transfer-encoding", transfer_encoding, true),
+    KNOWN("expect", expect, true),
+    KNOWN("x-request-id", request_id, false),
     KNOWN("if-match", if_match, false),
     KNOWN("if-none-match", if_none_match, false),
     KNOWN("user-agent", user_agent, false),
@@ -30,7 +33,7 @@ static const struct {
 static enum err remember(struct req *r, const struct header *h)
 {
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (!str_ieq(h->name, known[i].name))
+        if (h->name.n != known[i].name.n || !str_ieq(h->name, known[i].name))
             continue;
         struct str *place = (struct str *)(void *)((char *)r + known[i].place);
         if (place->p && known[i].once)
@@ -115,7 +118,7 @@ static bool id_sane(struct str id)
 /* A sane X-Request-ID is kept, so that a caller finds its own name for the request in our log. */
 static void correlate(struct req *r)
 {
-    r->id = req_header(r, "x-request-id");
+    r->id = r->request_id;
     if (r->id.p && id_sane(r->id))
         return;
     char *text = arena_alloc(&r->arena, UUID_TEXT);
@@ -130,8 +133,13 @@ static void correlate(struct req *r)
 enum err head_read(struct parse *p)
 {
     struct req *r = p->r;
+    enum err err = OK;
+    for (int i = 0; i < r->nheaders && err == OK; i++)
+        err = remember(r, &r->headers[i]);
     r->now = clock_wall();
     correlate(r);
+    TRY(err);
+
     r->minor = llhttp_get_http_minor(&p->llhttp);
     if (llhttp_get_http_major(&p->llhttp) != 1)
         return ERR_HTTP_VERSION;
@@ -143,21 +151,17 @@ enum err head_read(struct parse *p)
     r->head = r->method == HEAD;
     if (r->head)
         r->method = GET;
-    for (int i = 0; i < r->nheaders; i++)
-        TRY(remember(r, &r->headers[i]));
     if (r->minor >= 1 && !r->host.p)
         return ERR_BAD_REQUEST;
     if (r->method == METHOD_NONE)
         return ERR_NOT_IMPLEMENTED;
-    struct str coding = req_header(r, "transfer-encoding");
-    if (coding.p && !str_ieq(coding, STR("chunked")))
+    if (r->transfer_encoding.p && !str_ieq(r->transfer_encoding, STR("chunked")))
         return ERR_BAD_REQUEST; /* no other is spoken here, whatever a proxy may read */
     if (p->chunked && r->minor == 0)
         return ERR_BAD_REQUEST; /* who sends one in HTTP/1.0 may be two peers (RFC 9112 6.1) */
 
-    struct str expect = req_header(r, "expect");
-    if (expect.p) {
-        if (!str_ieq(expect, STR("100-continue")))
+    if (r->expect.p) {
+        if (!str_ieq(r->expect, STR("100-continue")))
             return ERR_EXPECT;
         p->expects = r->minor >= 1;
     }

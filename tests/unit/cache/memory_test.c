@@ -110,6 +110,26 @@ static void a_scan_does_not_push_out_what_is_used(void **state)
     assert_int_equal(holds(0, hot), hot);
 }
 
+/* All are in the main queue; a third of them is asked for all the time. */
+static void of_the_main_queue_the_unused_go_first(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 500; i++)
+        for (int thrice = 0; thrice < 3; thrice++)
+            ask(i);
+    for (int i = 1000; i < 1600; i++)
+        ask(i);
+    assert_true(holds(0, 500) > 450 && find(0)->main && find(499)->main);
+
+    for (int i = 2000; i < 3000; i++) {
+        for (int thrice = 0; thrice < 3; thrice++)
+            ask(i);
+        ask(i % 150);
+    }
+    assert_int_equal(holds(0, 150), 150);
+    assert_true(holds(150, 500) < 50);
+}
+
 static void a_new_hot_set_takes_over(void **state)
 {
     (void)state;
@@ -230,6 +250,7 @@ int main(void)
         test(bytes_are_bounded_and_used),
         test(all_that_fits_stays),
         test(a_scan_does_not_push_out_what_is_used),
+        test(of_the_main_queue_the_unused_go_first),
         test(a_new_hot_set_takes_over),
         test(what_returns_soon_goes_to_the_main_queue),
         test(what_is_replaced_keeps_its_queue),

@@ -214,7 +214,7 @@ static int by_key_and_time(const void *a, const void *b)
 }
 
 /* What certainly was admitted within one length counts. */
-static void check_log(unsigned least)
+static void check_log(const char *what)
 {
     static struct admission sorted[WORKERS * LOG_MAX];
     unsigned n = 0, worst = 0;
@@ -231,9 +231,9 @@ static void check_log(unsigned least)
             together += sorted[j].to <= last;
         worst = together > worst ? together : worst;
     }
-    assert_true(n >= least);
-    assert_true(worst <= all->limit);
-    assert_int_equal(worst, all->limit); /* or nothing was tried */
+    if (worst != all->limit) /* fewer: nothing was tried */
+        print_error("%s: %u admitted in one length\n", what, worst);
+    assert_int_equal(worst, all->limit);
 }
 
 struct trial {
@@ -272,8 +272,7 @@ static void try_all(void (*run)(void))
         all->rounds = t->rounds;
         all->together = t->together;
         run();
-        print_message("%s\n", t->what);
-        check_log(100);
+        check_log(t->what);
         munmap(all, size);
     }
 }

@@ -139,15 +139,22 @@ static struct {
     struct admission log[SPENDS * 2];
 } trial;
 
+/* All keys that are alike in the place of their buckets, so that they hurt each other if they can. */
 static struct window window_of(uint64_t k)
 {
-    uint64_t key = (k + 1) * UINT64_C(0xff51afd7ed558ccd) ^ k << 7;
-    return (struct window){ key, trial.length, trial.limit };
+    struct window w = { 0, trial.length, trial.limit };
+    for (uint64_t i = k + 1;; i += 1000) {
+        w.key = i * UINT64_C(0xff51afd7ed558ccd) ^ i >> 5;
+        if (key_of(w.key, w.length) % RING == 1)
+            return w;
+    }
 }
 
+/* Most ask for the key of the moment, so that they meet. */
 static void spend(void)
 {
-    uint64_t first = draw(&sched.seed) % trial.keys;
+    uint64_t moment = (uint64_t)(SPENDS - trial.left) / 8, any = draw(&sched.seed);
+    uint64_t first = (any >> 8 & 3 ? moment * 7 : any >> 16) % trial.keys;
     uint64_t k[2] = { first, (first + 1) % trial.keys };
     struct window want[2] = { window_of(k[0]), window_of(k[1]) };
     int n = draw(&sched.seed) % 4 == 0 ? 2 : 1;
@@ -165,6 +172,8 @@ static void work(void)
         spend();
         if (draw(&sched.seed) % trial.crowd == 0)
             trial.clock += (int64_t)(draw(&sched.seed) % (uint64_t)(trial.length / 8));
+        if (draw(&sched.seed) % 100 == 0) /* to the same place of the ring */
+            trial.clock += (int64_t)(1 + draw(&sched.seed) % 12) * RING * trial.length / SHARES;
     }
     sched.running->done = true;
     hand_over();

@@ -178,6 +178,34 @@ static void soon_after_boot_nothing_is_odd(void **state)
     assert_false(spend(&w, 1, MINUTE).admitted);
 }
 
+/* A worker was held up between reading its clock and spending. Its permit counts from when others say it is, not from
+ * when it thinks it is: behind by more than the ring allows, by a whole ring, and by far more. */
+static void a_clock_that_is_behind_gives_no_permit_back_sooner(void **state)
+{
+    (void)state;
+    static const int64_t behind[] = { 4, 40, 64, 128, 400, 520, 3600, 86400 };
+    for (size_t i = 0; i < COUNT(behind); i++) {
+        struct window w = { key(i), MINUTE, 2 };
+        int64_t now = T0 + (int64_t)i * 10 * MINUTE + 2 * DAY;
+        assert_true(spend(&w, 1, now).admitted);
+        assert_true(spend(&w, 1, now - behind[i] * SECOND).admitted);
+        assert_false(spend(&w, 1, now - behind[i] * SECOND).admitted);
+        assert_int_equal(look(&w, 1, now + 57 * SECOND).left, 0);
+        assert_int_equal(look(&w, 1, now + 61 * SECOND).left, 2);
+    }
+}
+
+static void a_clock_that_is_a_little_behind_is_right(void **state)
+{
+    (void)state;
+    struct window w = { key(1), MINUTE, 3 };
+    assert_true(spend(&w, 1, T0 + 63 * SECOND).admitted);
+    assert_true(spend(&w, 1, T0 + 60 * SECOND).admitted);
+    assert_int_equal(look(&w, 1, T0 + 120 * SECOND).left, 1);
+    assert_int_equal(look(&w, 1, T0 + 121 * SECOND).left, 2);
+    assert_int_equal(look(&w, 1, T0 + 124 * SECOND).left, 3);
+}
+
 /* ---- several windows ---- */
 
 static void all_or_none_are_spent(void **state)
@@ -401,6 +429,8 @@ int main(void)
         test(a_lower_limit_takes_effect_at_once),
         test(what_was_refused_leaves_no_trace),
         test(soon_after_boot_nothing_is_odd),
+        test(a_clock_that_is_behind_gives_no_permit_back_sooner),
+        test(a_clock_that_is_a_little_behind_is_right),
         test(all_or_none_are_spent),
         test(of_several_refusals_the_longest_is_told),
         test(no_window_at_all_admits),
