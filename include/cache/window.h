@@ -35,7 +35,7 @@ struct windows;
 size_t windows_size(uint32_t entries);
 struct windows *windows_init(void *part, uint32_t entries);
 
-/* Spends `cost` permits of each window. True: `out` is filled now. False: the wait will be woken, then it is. now:
+/* Spends one permit of each window. True: `out` is filled now. False: the wait will be woken, then it is. now:
  * monotonic microseconds. */
 bool window_spend(struct windows *ws, const struct window *want, int n, int64_t now,
                   struct spent *out, struct wait *w);

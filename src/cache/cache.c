@@ -56,7 +56,8 @@ static uint64_t hash_of(enum cache_type type, struct str key)
 /* ---- flights ---- */
 
 /* Where the key's flight hangs, or would. */
-static struct flight **flight_at(struct cache *c, enum cache_type type, struct str key, uint64_t hash)
+static struct flight **flight_at(struct cache *c, enum cache_type type, struct str key,
+                                 uint64_t hash)
 {
     struct flight **at = &c->flights[hash % FLIGHT_SLOTS];
     while (*at && !((*at)->hash == hash && (*at)->type == type && str_eq((*at)->key, key)))

@@ -73,7 +73,8 @@ static bool renew(_Atomic uint64_t *owner, uint64_t key, int64_t until)
 static bool take_over(_Atomic uint64_t *owner, uint64_t key, int64_t until, int64_t now)
 {
     uint64_t word = atomic_load(owner);
-    return !lives(word, now) && atomic_compare_exchange_strong(owner, &word, owner_word(key, until));
+    return !lives(word, now) &&
+           atomic_compare_exchange_strong(owner, &word, owner_word(key, until));
 }
 
 static int room_in(const struct row *row, int64_t now)
@@ -84,7 +85,8 @@ static int room_in(const struct row *row, int64_t now)
     return n;
 }
 
-uint32_t entry_hold(struct windows *ws, struct home home, uint64_t key, int64_t until, int64_t now, bool *made)
+uint32_t entry_hold(struct windows *ws, struct home home, uint64_t key, int64_t until, int64_t now,
+                    bool *made)
 {
     for (int i = 0; i < 2; i++) {
         struct row *row = &ws->row[home.row[i]];
@@ -96,7 +98,8 @@ uint32_t entry_hold(struct windows *ws, struct home home, uint64_t key, int64_t 
     }
 
     /* The emptier row first: so rows fill evenly, and the table is nearly full before one overflows. */
-    int first = room_in(&ws->row[home.row[0]], now) < room_in(&ws->row[home.row[1]], now) ? WAYS : 0;
+    int first =
+        room_in(&ws->row[home.row[0]], now) < room_in(&ws->row[home.row[1]], now) ? WAYS : 0;
     for (int j = 0; j < CANDIDATES; j++) {
         uint32_t entry = entry_candidate(home, (first + j) % CANDIDATES);
         if (take_over(&ws->row[entry / WAYS].owner[entry % WAYS], key, until, now)) {

@@ -86,7 +86,8 @@ int64_t entry_lead(const struct windows *ws, uint32_t entry, uint64_t key, int64
 
 /* Finds the key's entry, or takes over one whose counts have all left (then *made is set), and makes it live until
  * `until`. NOWHERE: its rows are full. The second is for the entries that newcomers share. */
-uint32_t entry_hold(struct windows *ws, struct home home, uint64_t key, int64_t until, int64_t now, bool *made);
+uint32_t entry_hold(struct windows *ws, struct home home, uint64_t key, int64_t until, int64_t now,
+                    bool *made);
 uint32_t entry_hold_shared(struct windows *ws, uint64_t key, int64_t until, int64_t now);
 
 #endif

@@ -148,7 +148,8 @@ static void make_room(struct memory *m, size_t need)
 
 /* ---- entries ---- */
 
-struct entry *memory_find(const struct memory *m, enum cache_type type, struct str key, uint64_t hash)
+struct entry *memory_find(const struct memory *m, enum cache_type type, struct str key,
+                          uint64_t hash)
 {
     for (struct entry *e = m->slot[hash & (m->slots - 1)]; e; e = e->next) {
         if (e->hash == hash && e->type == type && str_eq(entry_key(e), key))
@@ -170,8 +171,8 @@ void memory_drop(struct memory *m, struct entry *e)
     forget(m, e);
 }
 
-void memory_put(struct memory *m, enum cache_type type, struct str key, uint64_t hash, struct str value,
-                const struct epochs *under, int64_t dies)
+void memory_put(struct memory *m, enum cache_type type, struct str key, uint64_t hash,
+                struct str value, const struct epochs *under, int64_t dies)
 {
     struct entry *old = memory_find(m, type, key, hash);
     if (old)

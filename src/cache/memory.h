@@ -42,13 +42,14 @@ struct memory *memory_new(size_t max_bytes);
 void memory_free(struct memory *m);
 
 /* The entry, or NULL. It is valid until the next put or drop. */
-struct entry *memory_find(const struct memory *m, enum cache_type type, struct str key, uint64_t hash);
+struct entry *memory_find(const struct memory *m, enum cache_type type, struct str key,
+                          uint64_t hash);
 /* It was asked for and used. */
 void memory_hit(struct entry *e);
 /* A copy of the value, in place of what was there; pushes others out. Nothing when it takes more than a sixteenth of
  * all, or memory is out. */
-void memory_put(struct memory *m, enum cache_type type, struct str key, uint64_t hash, struct str value,
-                const struct epochs *under, int64_t dies);
+void memory_put(struct memory *m, enum cache_type type, struct str key, uint64_t hash,
+                struct str value, const struct epochs *under, int64_t dies);
 /* It is outdated. If it stood in the main queue, what replaces it comes there again. */
 void memory_drop(struct memory *m, struct entry *e);
 

@@ -20,7 +20,7 @@
 
 #define SHARES 60
 #define AHEAD (RING - SHARES - 1)
-#define LENGTH_MAX (400 * DAY)
+#define LENGTH_MAX (31 * DAY)
 
 /* A bucket: its number (36 bits), then its permits (28 bits). Seen from the oldest bucket that counts, a word below
  * LIVE is one that counts: a clock that is seven lengths behind still recognizes what is newer. */
@@ -71,7 +71,8 @@ static uint64_t key_of(uint64_t key, int64_t length)
 
 static struct meter meter_of(struct windows *ws, const struct window *want, int64_t now)
 {
-    must(want->length > 0 && want->length <= LENGTH_MAX && want->length % SHARES == 0 && want->limit >= 1);
+    must(want->length > 0 && want->length <= LENGTH_MAX && want->length % SHARES == 0 &&
+         want->limit >= 1);
     uint64_t own = key_of(want->key, want->length);
     return (struct meter){
         .ws = ws,
@@ -123,7 +124,7 @@ static bool crowded(const struct meter *m)
 /* ---- summing ---- */
 
 /* An entry made while the table was full goes on with what its owner may have spent in the shared entry before.
- * Says where that ends. A birth that was not written is taken for now, and written. */
+ * Says where that ends. A birth that is not written yet is taken to be this moment, and written. */
 static uint64_t shared_end(const struct meter *m, uint32_t entry)
 {
     _Atomic uint64_t *birth = &m->ws->row[entry / WAYS].born[entry % WAYS];
@@ -186,7 +187,8 @@ static void summarize(struct meter *m, bool alone)
         if (later >= LIVE_BUCKETS) {
             sum_up(m);
             uint64_t replaced = ((word >> REPLACED_BITS) + 1) << REPLACED_BITS & REPLACED_MASK;
-            if (atomic_compare_exchange_strong(summary, &word, running | replaced | (uint64_t)m->sum))
+            if (atomic_compare_exchange_strong(summary, &word,
+                                               running | replaced | (uint64_t)m->sum))
                 return;
         } else if (atomic_compare_exchange_strong(summary, &word, word + 1)) {
             m->sum = (int64_t)(word & SUMMARY_MASK) + 1;
@@ -201,8 +203,8 @@ static void summarize(struct meter *m, bool alone)
 /* ---- counting ---- */
 
 /* Adds one permit to the running bucket. False when the entry has changed hands, or is ahead: then m->bucket is
- * moved. The word is read before the owner is looked at: if another owner has written it since, the exchange fails.
- * */
+ * moved. The word is read before the owner is looked at: if another owner has written it since, the exchange
+ * fails. */
 static bool add(struct meter *m)
 {
     uint64_t base = base_of(m, key_counted(m));
@@ -330,8 +332,8 @@ static void answer(const struct meter *m, bool admitted, struct spent *out)
     }
 }
 
-bool window_spend(struct windows *ws, const struct window *want, int n, int64_t now, struct spent *out,
-                  struct wait *w)
+bool window_spend(struct windows *ws, const struct window *want, int n, int64_t now,
+                  struct spent *out, struct wait *w)
 {
     (void)w;
     must(n >= 0 && n <= WINDOWS_MAX);
@@ -360,8 +362,8 @@ bool window_spend(struct windows *ws, const struct window *want, int n, int64_t 
     return true;
 }
 
-bool window_look(struct windows *ws, const struct window *want, int n, int64_t now, struct spent *out,
-                 struct wait *w)
+bool window_look(struct windows *ws, const struct window *want, int n, int64_t now,
+                 struct spent *out, struct wait *w)
 {
     (void)w;
     must(n >= 0 && n <= WINDOWS_MAX);
@@ -375,14 +377,15 @@ bool window_look(struct windows *ws, const struct window *want, int n, int64_t n
 }
 
 /* The oldest permit of an entry, if it is older than *bucket. */
-static void find_oldest(const struct meter *m, uint32_t entry, uint64_t key, _Atomic uint64_t **slot,
-                        uint64_t *bucket)
+static void find_oldest(const struct meter *m, uint32_t entry, uint64_t key,
+                        _Atomic uint64_t **slot, uint64_t *bucket)
 {
     uint64_t base = base_of(m, key);
     for (int i = 0; entry_owned(m->ws, entry, key) && i < RING; i++) {
         _Atomic uint64_t *here = &entry_ring(m->ws, entry)[i];
         uint64_t word = atomic_load(here);
-        if (word - base < LIVE && (word & COUNT_MASK) > 0 && (!*slot || word - base < *bucket - base)) {
+        if (word - base < LIVE && (word & COUNT_MASK) > 0 &&
+            (!*slot || word - base < *bucket - base)) {
             *slot = here;
             *bucket = word;
         }

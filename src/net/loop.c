@@ -1,5 +1,4 @@
-/* net/loop.c: a turn is [timers] prepare, poll, check; everything of ours that ends a turn happens in the check
- * phase. */
+/* net/loop.c: a turn is timers, prepare, poll, check; what ends a turn of ours happens in the check phase. */
 #include "net/loop.h"
 
 #include "base/clock.h"
@@ -67,8 +66,7 @@ void loop_nudge(void)
 
 /* ---- the turn ---- */
 
-/* A loop that is to stop still runs while someone waits for an answer: without the wake, what waits would never end.
- * */
+/* A loop that is to stop still runs while someone waits: without its wake, what waits would never end. */
 static void hold(void)
 {
     if (!loop.stopping || waits_open() > 0)

@@ -48,8 +48,8 @@ static void put_sized(int key, size_t n)
 {
     static const char value[64 * 1024];
     struct epochs none = { 0 };
-    memory_put(m, CACHE_API, (struct str){ (char *)&key, sizeof(key) }, hash_of(key), (struct str){ value, n },
-               &none, INT64_MAX);
+    memory_put(m, CACHE_API, (struct str){ (char *)&key, sizeof(key) }, hash_of(key),
+               (struct str){ value, n }, &none, INT64_MAX);
     assert_true(memory_bytes(m) <= MAX);
 }
 

@@ -72,7 +72,8 @@ static int64_t next_gap(uint64_t *seed, int64_t now, int64_t length)
 }
 
 /* With returns, permits may leave later than they should, so it may be refused earlier. */
-static void arrive(struct windows *ws, uint64_t seed, const struct window *w, int steps, bool returns)
+static void arrive(struct windows *ws, uint64_t seed, const struct window *w, int steps,
+                   bool returns)
 {
     static struct history h;
     int64_t now = 77 * HOUR, width = w->length / 60;
@@ -164,11 +165,13 @@ static void work(int worker)
             continue;
         }
         if (pthread_barrier_wait(&all->barrier) == PTHREAD_BARRIER_SERIAL_THREAD)
-            atomic_fetch_add(&all->clock, (int64_t)(draw(&seed) % 8 ? shortest / 3 : 20 * shortest));
+            atomic_fetch_add(&all->clock,
+                             (int64_t)(draw(&seed) % 8 ? shortest / 3 : 20 * shortest));
         pthread_barrier_wait(&all->barrier);
         for (int i = 0; i < 8; i++)
             spend_once(worker, &seed,
-                       atomic_load(&all->clock) + (int64_t)(draw(&seed) % (uint64_t)(3 * shortest)));
+                       atomic_load(&all->clock) +
+                           (int64_t)(draw(&seed) % (uint64_t)(3 * shortest)));
     }
 }
 

@@ -197,7 +197,8 @@ static int worst_of(void)
     for (int i = 0; i < trial.n; i++) {
         int together = 0;
         for (int j = 0; j < trial.n; j++)
-            together += trial.log[j].key == trial.log[i].key && trial.log[j].from >= trial.log[i].from &&
+            together += trial.log[j].key == trial.log[i].key &&
+                        trial.log[j].from >= trial.log[i].from &&
                         trial.log[j].to <= trial.log[i].from + trial.length;
         worst = together > worst ? together : worst;
     }

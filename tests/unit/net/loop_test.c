@@ -32,12 +32,11 @@ static void do_nothing(void *owner)
     (void)owner;
 }
 
-static struct ticker *own;
-
-static void free_own(void *owner)
+static void *post_later(void *wait)
 {
-    (void)owner;
-    ticker_free(own);
+    sleep_ms(50);
+    wait_post(wait);
+    return NULL;
 }
 
 /* ---- the turn ---- */
@@ -59,6 +58,14 @@ static void count_turns(struct counted *answers)
     loop_each_turn(&hooked.hook);
 }
 
+static struct counted *answered_next;
+
+static void let_hook_answer(struct wait *w)
+{
+    (void)w;
+    hooked.answers = answered_next;
+}
+
 /* The loop would sleep on it until something else comes. */
 static void what_a_hook_answers_is_woken_at_once(void **state)
 {
@@ -67,14 +74,20 @@ static void what_a_hook_answers_is_woken_at_once(void **state)
     int left = 1;
     counted_init(&c, &left);
     wait_open(&c.wait);
-    count_turns(&c);
+    count_turns(NULL);
+    answered_next = &c;
+    pthread_t thread;
+    struct wait first;
+    wait_init(&first, let_hook_answer);
+    wait_open(&first);
+    assert_int_equal(pthread_create(&thread, NULL, post_later, &first), 0);
     struct ticker *late = ticker_new(3000, stop_loop, NULL);
-    own = ticker_new(1, free_own, NULL); /* a turn, so that the hook runs */
 
     int64_t begun = clock_mono_now();
     loop_run();
     assert_int_equal(c.woken, 1);
     assert_true(clock_mono_now() - begun < 2 * SECOND);
+    pthread_join(thread, NULL);
     ticker_free(late);
 }
 
@@ -192,13 +205,6 @@ static void an_idle_loop_sleeps(void **state)
 
 /* ---- the end ---- */
 
-static void *post_later(void *c)
-{
-    sleep_ms(50);
-    wait_post(&((struct counted *)c)->wait);
-    return NULL;
-}
-
 static void a_stopping_loop_still_wakes_who_waits(void **state)
 {
     (void)state;
@@ -207,7 +213,7 @@ static void a_stopping_loop_still_wakes_who_waits(void **state)
     pthread_t thread;
     counted_init(&c, &left);
     wait_open(&c.wait);
-    assert_int_equal(pthread_create(&thread, NULL, post_later, &c), 0);
+    assert_int_equal(pthread_create(&thread, NULL, post_later, &c.wait), 0);
     loop_stop();
     loop_run();
     assert_int_equal(c.woken, 1);
@@ -226,6 +232,7 @@ static void tickers_and_signals_do_not_keep_a_stopping_loop(void **state)
 
 /* ---- tickers and signals ---- */
 
+static struct ticker *own;
 static int ticks;
 
 static void tick_thrice(void *owner)
