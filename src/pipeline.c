@@ -87,6 +87,7 @@ static enum verdict fresh(struct req *r)
         return req_deny_for(r, ERR_UNAVAILABLE, "facts keep moving");
     r->who = NULL;
     r->facts = NULL;
+    r->carried[1] = (struct epochs){ 0 };
     r->at = row(route); /* NEXT leads to the row behind it: identity */
     return NEXT;
 }

@@ -10,6 +10,8 @@
 /* Stage: compresses r->reply where it pays; never denies for it. */
 enum verdict compress_reply(struct req *r);
 enum verdict compress_done(struct req *r);
+/* A request ends that may have been compressing, its client gone: gives back what that held. */
+void compress_drop(struct req *r);
 void compress_fini(void);
 
 #endif

@@ -139,6 +139,7 @@ struct req {
     const char *audit_noun;   /* what was done; NULL: the action's own noun, if a row changes */
     void *work; /* the state of a handler's own table */
     struct reply reply;
+    struct squeeze *squeeze; /* its body being compressed (http/compress.h) */
 
     /* counted by nheaders and nfaults: not cleared between requests */
     struct header headers[HEADERS_MAX];

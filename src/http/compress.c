@@ -89,9 +89,17 @@ static void squeeze(struct job *job)
     s->n = deflate(z, Z_FINISH) == Z_STREAM_END ? z->total_out : 0;
 }
 
-static void take(struct req *r, const struct squeeze *s)
+void compress_drop(struct req *r)
 {
-    stream_give(s->stream);
+    if (r->squeeze)
+        stream_give(r->squeeze->stream);
+    r->squeeze = NULL;
+}
+
+static void take(struct req *r)
+{
+    const struct squeeze *s = r->squeeze;
+    compress_drop(r);
     if (s->n == 0 || s->n >= r->reply.body.n)
         return; /* not worth it: it goes as it is */
     r->reply.body = (struct str){ s->out, s->n };
@@ -114,20 +122,20 @@ enum verdict compress_reply(struct req *r)
     s->plain = plain;
     s->cap = cap;
     s->job.run = squeeze;
+    r->squeeze = s;
     if (plain.n <= ON_LOOP_MAX) {
         squeeze(&s->job);
-        take(r, s);
+        take(r);
         return NEXT;
     }
-    r->work = s;
     if (offload_run(r->pool, &s->job, &r->wait) == OK)
         return WAIT;
-    stream_give(s->stream);
+    compress_drop(r);
     return NEXT; /* the pool is full: plain bytes cost it nothing */
 }
 
 enum verdict compress_done(struct req *r)
 {
-    take(r, r->work);
+    take(r);
     return NEXT;
 }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "cache/cache.h"
+#include "http/compress.h"
 #include "http/reply.h"
 #include "net/conn.h"
 #include "ahead.h"
@@ -107,6 +108,7 @@ static void release(struct req *r)
         cache_drop(r->cache, r->filling.type, r->filling.key);
         r->filling.key = STR_NONE;
     }
+    compress_drop(r);
     rows_fini(&r->rows);
     rows_fini(&r->found);
     arena_reset(&r->arena);

@@ -513,6 +513,20 @@ class Compression(Case):
             self.assertEqual(found, ids[::-1])
 
 
+    def test_clients_that_leave_while_their_reply_is_compressed_cost_nothing(self):
+        """The description of the API is large enough for the pool; what each held must be found again at the end."""
+        conns = [Conn(server.port) for _ in range(60)]
+        for conn in conns:
+            conn.send(request('GET', '/openapi.json', {'Accept-Encoding': 'gzip'}))
+        time.sleep(0.02)    # most are read now, and wait for the pool
+        for conn in conns:
+            conn.reset()
+        with Conn(server.port) as conn:
+            reply = conn.ask('GET', '/openapi.json', {'Accept-Encoding': 'gzip'})
+            self.assertEqual(reply.get('Content-Encoding'), 'gzip')
+            json.loads(gzip.decompress(reply.body))
+
+
 class Cors(Case):
     def ask(self, origin, method='GET', path=API + 'startups', **headers):
         with Conn(server.port) as conn:
