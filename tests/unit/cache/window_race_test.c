@@ -30,6 +30,14 @@ static void step(void);
 /* ---- fibers ---- */
 
 #if defined(__SANITIZE_ADDRESS__)
+#define TELL_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TELL_SANITIZER
+#endif
+#endif
+
+#ifdef TELL_SANITIZER
 #include <sanitizer/common_interface_defs.h>
 #define LEAVE(fake, stack, size) __sanitizer_start_switch_fiber((fake), (stack), (size))
 #define ARRIVE(fake, stack, size) __sanitizer_finish_switch_fiber((fake), (stack), (size))

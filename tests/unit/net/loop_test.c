@@ -193,13 +193,20 @@ static void the_clock_is_fresh_in_a_ticker(void **state)
     ticker_free(t);
 }
 
+/* After some work: what that has left to be done later must not go on for ever. */
 static void an_idle_loop_sleeps(void **state)
 {
     (void)state;
+    struct counted c;
+    int left = -1;
+    counted_init(&c, &left);
+    wait_open(&c.wait);
+    wait_done(&c.wait);
     count_turns(NULL);
-    struct ticker *t = ticker_new(600, stop_loop, NULL);
+    struct ticker *t = ticker_new(1000, stop_loop, NULL);
     loop_run();
-    assert_true(hooked.turns <= 4);
+    assert_int_equal(c.woken, 1);
+    assert_true(hooked.turns <= 5);
     ticker_free(t);
 }
 
