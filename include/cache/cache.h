@@ -33,7 +33,7 @@ struct cache *cache_new(size_t max_bytes);
 void cache_free(struct cache *c);
 
 enum cache_got {
-    CACHE_HIT, /* value is here: a copy in the arena */
+    CACHE_HIT, /* value is here: a copy in the arena; p NULL when memory is out */
     CACHE_FILL, /* not known: the caller loads it and must then call cache_fill or cache_drop with the same key */
     CACHE_WAIT, /* someone else is loading it: the wait will wake; then call cache_get again */
 };

@@ -66,7 +66,7 @@ static enum verdict look_up(struct req *r, struct look *look)
         epochs_add(&look->under, EPOCH_RESOURCE, look->id.b, sizeof(look->id.b));
         switch (cache_get(r->cache, type, key_of(look), &r->arena, &packed, &r->wait)) {
         case CACHE_HIT:
-            look->facts = unpack(r, look, packed);
+            look->facts = packed.p ? unpack(r, look, packed) : NULL;
             return done(look, look->facts ? OK : ERR_NO_MEMORY);
         case CACHE_WAIT:
             return WAIT;

@@ -58,7 +58,7 @@ static enum verdict remember(struct req *r, stage_fn *again, stage_fn *ask)
     struct str value;
     switch (cache_get(r->cache, CACHE_SESSION, name_of(c), &r->arena, &value, &r->wait)) {
     case CACHE_HIT:
-        if (value.n != sizeof(c->known))
+        if (!value.p || value.n != sizeof(c->known))
             return req_deny(r, ERR_NO_MEMORY);
         memcpy(&c->known, value.p, sizeof(c->known));
         return NEXT;

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define READ_SIZE 65536
 #define OUTPUT_SIZE 16384            /* of a pooled output; larger ones are freed after use */
@@ -236,6 +237,14 @@ void conn_abort(struct conn *c)
     conn_move(c, CONN_CLOSING, 0);
     if (!uv_is_closing(&s->uv.handle))
         uv_close(&s->uv.handle, was_closed);
+}
+
+/* Tells the peer that nothing follows, without a request of libuv's. */
+static void shutdown_output(uv_handle_t *handle)
+{
+    uv_os_fd_t fd;
+    if (uv_fileno(handle, &fd) == 0)
+        shutdown(fd, SHUT_WR);
 }
 
 /* A connection closed with unread bytes is reset, and the reset may overtake the reply: so the end is announced, and

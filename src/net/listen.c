@@ -39,13 +39,6 @@ static unsigned cap(void)
     return half;
 }
 
-void shutdown_output(uv_handle_t *handle)
-{
-    uv_os_fd_t fd;
-    if (uv_fileno(handle, &fd) == 0)
-        shutdown(fd, SHUT_WR);
-}
-
 static void peer_of(struct socket *s)
 {
     struct sockaddr_storage storage;

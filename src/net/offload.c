@@ -38,7 +38,8 @@ static struct job *next_job(struct offload *pool)
 static void *work(void *arg)
 {
     struct offload *pool = arg;
-    setpriority(PRIO_PROCESS, (id_t)gettid(), pool->nice); /* Linux: of this thread alone */
+    if (pool->nice > 0)
+        setpriority(PRIO_PROCESS, (id_t)gettid(), pool->nice); /* Linux: of this thread alone */
 
     struct job *job;
     while ((job = next_job(pool))) {

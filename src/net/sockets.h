@@ -18,7 +18,5 @@ struct socket {
 
 /* A connection in `opening`, not yet accepted; NULL when memory is out. */
 struct socket *conn_new(bool local);
-/* Tells the peer that nothing follows, without a request of libuv's. */
-void shutdown_output(uv_handle_t *handle);
 
 #endif
