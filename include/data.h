@@ -19,12 +19,14 @@ enum err data_lock(void) CHECKED;
 /* Process id of who has the lock, 0 if unknown. */
 long data_holder(void);
 
-/* JWT_SECRET, or the secret of the folder, made at first use; under the lock. Static; p is NULL when there is none to
- * be had. */
+/* JWT_SECRET, or the secret of the folder, made at first use; under the lock. Nodes share it, so with a store that
+ * they share it must be given. Static; p is NULL when there is none to be had. */
 struct str data_secret(void);
 
-/* Path of the embedded store. False when DATABASE_URL names a store that this program does not know. */
+/* Where the store is: DATABASE_URL, or the path of the embedded one. */
 bool data_store(char out[PATH_MAX]);
+/* Path of the embedded store in the folder, whatever DATABASE_URL says. */
+bool data_embedded(char out[PATH_MAX]);
 /* Address of the control socket. False when it is too long for one. */
 bool data_control(struct sockaddr_un *out);
 

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "store/store.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -15,7 +16,9 @@ struct server {
     int64_t started;      /* monotonic microseconds; by the master, before the fork */
     atomic_int running;   /* workers that are ready; by the master */
     atomic_bool no_admin; /* a worker found no active admin when it started */
+    bool fallback;        /* PostgreSQL was not there, so the store is the embedded one; before the fork */
     char store[512];      /* store_says; by worker 0, before it is ready */
+    char cache[512];      /* redis_says, likewise; "" without Redis */
 };
 
 /* What the master hands to a worker; inherited by the fork. */
@@ -26,7 +29,9 @@ struct worker_start {
     int control;           /* bound Unix socket, shared by all workers */
     int ready;             /* pipe: one byte when it listens */
     const char *config;    /* file that the settings came from, read again at SIGHUP; NULL: none */
-    const char *store;     /* path of the embedded store */
+    const char *store;     /* where the store is: a path, or postgresql://... */
+    struct lane_size lanes[LANE_COUNT];
+    struct uuid node;      /* names this server among those that share the store */
     struct str secret;     /* JWT_SECRET, or the one of DATA_DIR */
     struct server *server; /* parts of the segment */
     void *store_shared;

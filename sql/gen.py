@@ -49,6 +49,7 @@ struct migration {
     int number;
     const char *name;
     const char *sqlite;
+    const char *postgres;
 };
 /* By number, from 1. */
 extern const struct migration migrations[];
@@ -243,8 +244,10 @@ def bump_rows(statement):
 def stmt_value(statement, variant, params, index):
     """The braces of one struct stmt."""
     columns = statement.columns
-    fields = [f'.name = "{variant.name}"',
-              f".sqlite = {c_string(variant.texts['sqlite'], ' ' * 8)}"]
+    fields = [f'.name = "{variant.name}"', f'.lane = LANE_{statement.lane.upper()}']
+    fields += [f".{dialect} = {c_string(variant.texts[dialect], ' ' * 8)}" for dialect in grammar.DIALECTS]
+    if variant.counted:
+        fields += ['.counted = true']
     if variant.params:
         fields += [f'.params = {params}', f'.nparams = {len(variant.params)}']
     if columns:
@@ -281,6 +284,11 @@ def stmt_constant(out, statement, every):
         out.append(f'const struct stmt stmt_{name} = {values[0]};\n')
 
 
+def migration_text(text):
+    """Adjacent literals, one for each line."""
+    return '\n      '.join(quoted(line)[:-1] + '\\n"' for line in text.splitlines()) or '""'
+
+
 def source(lists, statements, migrations):
     """The text of stmt.c."""
     out = ['/* gen/stmt.c: made from sql/ by sql/gen.py. */', '#include "gen/stmt.h"', '',
@@ -296,9 +304,9 @@ def source(lists, statements, migrations):
     out.append(f'const int stmts_count = {len(every)};\n')
     out.append('const struct migration migrations[] = {')
     for number, name, texts in migrations:
-        text = '\n      '.join(quoted(line)[:-1] + '\\n"' for line in texts['sqlite'].splitlines())
+        text = ',\n      '.join(migration_text(texts[dialect]) for dialect in grammar.DIALECTS)
         out.append(f'    {{ {number}, "{name}",\n      {text} }},')
-    out.append('    { 0, NULL, NULL },\n};\n')
+    out.append('    { 0, NULL, NULL, NULL },\n};\n')
     out.append(f'const int migrations_count = {len(migrations)};')
     return '\n'.join(out) + '\n'
 

@@ -7,28 +7,39 @@ sql/queries/*.sql (a directive is one comment line; indented comment lines conti
     -- name: startup_list(after_key any?, after_id uuid?, limit int) many startup
     -- sort: created_at time, name text      two variants for each column: ascending, descending
     -- bumps: resource :id, roles            the epochs that the change moves
+    -- lane: auth                            the connections it goes to; else read or write
     -- sqlite: / -- postgres:                the text for one of the two only
     select {startup} from startups where {after} order by {order} limit :limit;
 
 A kind is `one COLUMNS`, `many COLUMNS` or `change ROWS [COLUMNS] [else ERROR]`; COLUMNS is a list's
 name or a list in parentheses. Types: uuid text json bytes int time bool real; `?` may be null;
 `any?` takes the sort column's type. In a sorted text {order} and {after} stand for the order and for
-the rows behind the cursor. Migrations are NNNN_name.sql, numbered from 1; `-- sqlite:`,
-`-- postgres:` and `-- both:` divide them.
+the rows behind the cursor. {clock} is the store's own clock in microseconds. sql/postgres.py finishes
+the texts for PostgreSQL. Migrations are NNNN_name.sql, numbered from 1; `-- sqlite:`, `-- postgres:`
+and `-- both:` divide them.
 """
 import difflib
 import os
 import re
 from dataclasses import dataclass, field, replace
 
+import postgres
+
 TYPES = ('uuid', 'text', 'json', 'bytes', 'int', 'time', 'bool', 'real')
 DIALECTS = ('sqlite', 'postgres')
-DIRECTIVES = ('columns', 'name', 'sort', 'bumps') + DIALECTS
+LANES = ('auth', 'read', 'write', 'analytics', 'admin', 'batch')    # as in store/store.h
+DIRECTIVES = ('columns', 'name', 'sort', 'bumps', 'lane') + DIALECTS
 PARAMS_MAX, BUMPS_MAX, COLUMNS_MAX = 24, 4, 64      # as in store/store.h and the rows
 
 # What names the row behind an epoch; None: the kind has no id.
 BUMP_TYPES = {'user': 'uuid', 'session': 'uuid', 'resource': 'uuid', 'apikey': 'text',
               'roles': None, 'keys': None}
+
+# The store's clock. SQLite's has milliseconds: rounded up, so that what the program calls past is.
+CLOCKS = {
+    'sqlite': "(cast((julianday('now') - 2440587.5) * 86400000000 as integer) + 1100)",
+    'postgres': postgres.CLOCK,
+}
 
 # What can be sorted by, and what lies below and above all its values.
 NUMBERS = ('-9223372036854775807', '9223372036854775807')
@@ -88,6 +99,7 @@ class Statement:
     columns: object             # Columns, the name of a list, or None
     rows: int = -1
     otherwise: str = 'INTERNAL'
+    lane: str = ''
     sorts: list = field(default_factory=list)
     bumps: list = field(default_factory=list)       # (kind, parameter or column or None, returned)
     bodies: dict = field(default_factory=dict)      # dialect or 'both' -> [where, text]
@@ -100,6 +112,7 @@ class Variant:
     name: str
     params: list
     texts: dict                 # dialect -> text
+    counted: bool               # of the text for PostgreSQL: it gives the number of rows changed
 
 
 # ---- reading -----------------------------------------------------------------------------------
@@ -150,6 +163,7 @@ def read_header(where, text):
         if param.name in TAKEN:
             raise Problem(where, f"the generated C cannot call a parameter '{param.name}'")
 
+    statement.lane = 'write' if kind == 'change' else 'read'
     columns = r'([a-z][a-z0-9_]*|\([^()]*\))'
     if kind == 'change':
         found = re.fullmatch(rf'(\d+|any)(?:\s+(?!else\b){columns})?(?:\s+else\s+([A-Z_]+))?', rest)
@@ -233,6 +247,10 @@ def read_queries(path):
             statement.sorts = read_columns(where, statement.name, text).slots
         elif word == 'bumps':
             read_bumps(where, statement, text)
+        elif word == 'lane':
+            if text not in LANES:
+                raise Problem(where, f"'{text}' is no lane; there are {' '.join(LANES)}")
+            statement.lane = text
         elif word:
             if word in statement.bodies or 'both' in statement.bodies:
                 raise Problem(where, f"'{statement.name}' has its text for {word} already")
@@ -265,7 +283,8 @@ def read_migrations(folder):
                 into = DIALECTS if section[1] == 'both' else (section[1],)
             elif line.strip() and not line.startswith('--'):
                 for dialect in into:
-                    texts[dialect] += line.rstrip() + '\n'
+                    typed = dialect == 'postgres' and into is DIALECTS
+                    texts[dialect] += (postgres.column_types(line) if typed else line).rstrip() + '\n'
         migrations.append((int(found[1]), found[2], texts))
     return migrations
 
@@ -333,6 +352,8 @@ def check_bumps(statement):
             raise Problem(where, f"'{statement.name}' has no {what} '{name}' to bump by")
         if found[0].type != wanted or (returned and wanted != 'uuid'):
             raise Problem(where, f"'{name}' is {found[0].type}: it cannot name the epoch '{kind}'")
+        if returned and found[0].null:
+            raise Problem(where, f"'{name}' may be null: it cannot name the epoch '{kind}'")
 
 
 def enum_name(columns, slot):
@@ -378,11 +399,11 @@ def expand(where, text, lists, inserts):
             yield here, kind, piece
 
 
-def render(statement, where, text, lists, inserts, dialect):
-    """The final text in one dialect: parameters numbered, blanks single, no comments."""
-    numbers = {param.name: n + 1 for n, param in enumerate(statement.params)}
+def render(statement, params, where, text, lists, inserts, dialect):
+    """The text in one dialect: parameters numbered, blanks single, no comments."""
+    numbers = {param.name: n + 1 for n, param in enumerate(params)}
     used, out, ended = set(), [], False
-    for here, kind, piece in expand(where, text, lists, inserts):
+    for here, kind, piece in expand(where, text, lists, {'clock': CLOCKS[dialect], **inserts}):
         if kind in ('comment', 'blank'):
             piece = ' ' if out and out[-1] != ' ' else ''
         elif ended:
@@ -393,7 +414,8 @@ def render(statement, where, text, lists, inserts, dialect):
             if piece not in numbers:
                 raise Problem(here, f"'{statement.name}' has no parameter '{piece}'")
             used.add(piece)
-            piece = ('?' if dialect == 'sqlite' else '$') + str(numbers[piece])
+            number = numbers[piece]
+            piece = f'?{number}' if dialect == 'sqlite' else postgres.param(number, params[number - 1].type)
         if piece:
             out.append(piece)
 
@@ -402,6 +424,8 @@ def render(statement, where, text, lists, inserts, dialect):
         raise Problem(where, f"'{statement.name}' has no text")
     if not ended:
         raise Problem(where, f"'{statement.name}' does not end in ';'")
+    if statement.kind == 'change' and ('returning' in postgres.words(final)) != bool(statement.columns):
+        raise Problem(where, f"'{statement.name}' declares columns exactly when its text returns some")
     for param in statement.params:
         if param.name not in used:
             raise Problem(statement.where,
@@ -427,8 +451,9 @@ def variants(statement, lists):
         for dialect in DIALECTS:
             where, text = bodies.get(dialect) or bodies['both']
             inserts = order_and_after(sort, way, dialect) if sort else {}
-            texts[dialect] = render(statement, where, text, lists, inserts, dialect)
-        return Variant(name, params, texts)
+            texts[dialect] = render(statement, params, where, text, lists, inserts, dialect)
+        texts['postgres'], counted = postgres.finish(statement, texts['postgres'])
+        return Variant(name, params, texts, counted)
 
     if not statement.sorts:
         return [compose(statement.name, statement.params)]

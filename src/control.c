@@ -128,8 +128,15 @@ static bool start_own(const char *config_path)
     int ready;
     log_open(STDERR_FILENO, LOG_ERROR, (enum log_format)config.log_format);
     log_who("command");
-    if (!start_prepare(&start, 1, config_path))
+    bool waits = false;
+    if (!start_prepare(&start, 1, config_path, &waits))
         return false;
+    if (waits) {
+        warnx("PostgreSQL cannot be reached");
+        return false;
+    }
+    for (int i = 0; i < LANE_COUNT; i++)
+        start.lanes[i] = (struct lane_size){ 0, 1 }; /* one request needs few, and those at once */
     own = start_worker(&start, 0, &ready);
     if (own < 0) {
         own = 0;

@@ -3,6 +3,7 @@
 #include "base/base64.h"
 #include "base/config.h"
 #include "base/random.h"
+#include "store/store.h"
 
 #include <err.h>
 #include <errno.h>
@@ -145,6 +146,10 @@ struct str data_secret(void)
     char path[PATH_MAX];
     if (config.jwt_secret[0] != '\0')
         return str_of(config.jwt_secret);
+    if (store_is_remote(config.database_url)) {
+        warnx("JWT_SECRET must be set with a PostgreSQL store: all nodes share it");
+        return STR_NONE;
+    }
     if (!path_of("secret", path))
         return STR_NONE;
 
@@ -165,13 +170,18 @@ struct str data_secret(void)
 
 /* ---- paths ---- */
 
+bool data_embedded(char out[PATH_MAX])
+{
+    return path_of("gatehouse.db", out);
+}
+
 bool data_store(char out[PATH_MAX])
 {
     const char *url = config.database_url;
     if (url[0] == '\0')
-        return path_of("gatehouse.db", out);
-    if (strstr(url, "://")) {
-        warnx("DATABASE_URL: only the embedded store is known here; give a file name");
+        return data_embedded(out);
+    if (strstr(url, "://") && !store_is_remote(url)) {
+        warnx("DATABASE_URL: give postgresql://user:password@host:port/database, or a file name");
         return false;
     }
     snprintf(out, PATH_MAX, "%s", url); /* at most 2000 characters */

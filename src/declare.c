@@ -100,8 +100,11 @@ void declare_metrics(void)
     static const enum metric of_stage[] = { METRIC_GATE_PASSED, METRIC_GATE_DENIED,
                                             METRIC_GATE_MICROSECONDS };
     static const enum metric of_code[] = { METRIC_ERRORS };
-    static const enum metric of_resource[] = { METRIC_BUSINESS_CREATED, METRIC_BUSINESS_DELETED };
-    static const enum metric of_type[] = { METRIC_CACHE_LOOKUPS };
+    static const enum metric of_resource[] = { METRIC_BUSINESS_CREATED, METRIC_BUSINESS_DELETED,
+                                               METRIC_BUSINESS_ROWS };
+    static const enum metric of_type[] = { METRIC_CACHE_LOOKUPS, METRIC_CACHE_BYTES,
+                                           METRIC_CACHE_SHARED, METRIC_CACHE_SHARED_STORES,
+                                           METRIC_CACHE_SHARED_BYTES };
 
     label("route", routes, of_route, COUNT(of_route));
     label("stage", stages, of_stage, COUNT(of_stage));

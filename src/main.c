@@ -5,6 +5,7 @@
 #include "control.h"
 #include "data.h"
 #include "declare.h"
+#include "lanes.h"
 #include "master.h"
 #include "operator.h"
 #include "route/openapi.h"
@@ -59,6 +60,14 @@ static int serve(void)
     return master_run(line.config, line.program);
 }
 
+/* What the settings alone do not show to be wrong. */
+static bool settings_usable(void)
+{
+    char store[PATH_MAX];
+    struct lane_size lanes[LANE_COUNT];
+    return data_store(store) && lanes_read(1, lanes);
+}
+
 static int check(void)
 {
     struct arena arena = { 0 };
@@ -66,7 +75,7 @@ static int check(void)
     config_print(&config, &t);
     int status = print(&t);
     arena_reset(&arena);
-    return declare_resources() ? status : 1;
+    return declare_resources() && settings_usable() ? status : 1;
 }
 
 static int routes(void)
@@ -104,20 +113,21 @@ static int migrate(void)
     umask(077);
     if (!data_store(store) || !data_folder())
         return 1;
+    const char *name = store_is_remote(store) ? "the database" : store; /* no password on the terminal */
     if (store_schema(store, &here, &known) != OK) {
-        warnx("%s cannot be read", store);
+        warnx("%s cannot be read", name);
         return 1;
     }
     if (line.status || here == known) {
-        printf("%s has schema %d; this program knows %d\n", store, here, known);
+        printf("%s has schema %d; this program knows %d\n", name, here, known);
         return here > known ? 1 : 0;
     }
     enum err err = data_lock();
     if (err == ERR_IN_USE)
         warnx("process %ld uses DATA_DIR %s; end it first", data_holder(), config.data_dir);
-    if (err != OK || !start_migrate(store))
+    if (err != OK || start_migrate(store) != MIGRATED)
         return 1;
-    printf("%s has schema %d now\n", store, known);
+    printf("%s has schema %d now\n", name, known);
     return 0;
 }
 

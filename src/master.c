@@ -25,8 +25,9 @@
 #define STEADY (30 * SECOND)    /* alive for so long, its deaths are forgotten */
 #define START_PATIENCE (60 * SECOND)
 #define END_PATIENCE (30 * SECOND)
+#define MIGRATE_PAUSE (SECOND / 2) /* between tries to reach the store */
 
-struct slot {
+struct child {
     pid_t pid;     /* 0: none runs */
     int ready;     /* read end of its pipe, -1: it has said so */
     int64_t began; /* monotonic */
@@ -36,10 +37,12 @@ struct slot {
 
 static struct {
     struct worker_start start;
-    struct slot slots[WORKERS_MAX];
+    struct child children[WORKERS_MAX];
     int n;
     int signals;       /* signalfd */
     const char *program;
+    pid_t migration;   /* its process, 0: none runs */
+    int64_t migrate_at; /* when the next one is due; 0: the schema is what it should be */
     bool serving;      /* every worker has been ready */
     bool ending, failed;
     int64_t until;     /* the start, or the end, takes no longer */
@@ -51,20 +54,20 @@ static int alive(void)
 {
     int n = 0;
     for (int i = 0; i < master.n; i++)
-        n += master.slots[i].pid > 0;
+        n += master.children[i].pid > 0;
     return n;
 }
 
 static void tell_all(int signum)
 {
     for (int i = 0; i < master.n; i++)
-        if (master.slots[i].pid > 0)
-            kill(master.slots[i].pid, signum);
+        if (master.children[i].pid > 0)
+            kill(master.children[i].pid, signum);
 }
 
-static void start_slot(int number)
+static void start_child(int number)
 {
-    struct slot *s = &master.slots[number];
+    struct child *s = &master.children[number];
     log_flush(); /* or the worker would write these lines again */
     s->began = clock_mono();
     s->pid = start_worker(&master.start, number, &s->ready);
@@ -78,7 +81,7 @@ static void start_slot(int number)
     s->due = s->began + PAUSE_MAX;
 }
 
-static void set_ready(struct slot *s)
+static void set_ready(struct child *s)
 {
     close(s->ready);
     s->ready = -1;
@@ -105,9 +108,9 @@ static void log_death(int number, pid_t pid, int status)
     log_end();
 }
 
-static void slot_died(int number, int status)
+static void child_died(int number, int status)
 {
-    struct slot *s = &master.slots[number];
+    struct child *s = &master.children[number];
     log_death(number, s->pid, status);
     epoch_bump_all(); /* it may have committed what it did not live to announce */
     s->pid = 0;
@@ -129,14 +132,39 @@ static void slot_died(int number, int status)
     s->due = clock_mono() + s->pause;
 }
 
+/* What the start could not do, as the store was not there. */
+static void migration_ended(int status)
+{
+    enum migrated done = start_migrated(status);
+    master.migration = 0;
+    master.migrate_at = done == MIGRATED_LATER ? clock_mono() + MIGRATE_PAUSE : 0;
+    if (done == MIGRATED)
+        log_say(LOG_INFO, "store", "PostgreSQL can be reached, and has the schema of this program");
+    if (done != MIGRATED_NEVER || master.ending)
+        return;
+    master.failed = true;
+    end_all(SIGINT, END_PATIENCE);
+}
+
+static void migrate_due(void)
+{
+    if (master.migrate_at == 0 || master.migrate_at > clock_mono() || master.ending)
+        return;
+    master.migration = start_migration(master.start.store);
+    master.migrate_at = master.migration < 0 ? clock_mono() + MIGRATE_PAUSE : 0;
+}
+
 static void reap(void)
 {
     int status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == master.migration)
+            migration_ended(status);
         for (int i = 0; i < master.n; i++)
-            if (master.slots[i].pid == pid)
-                slot_died(i, status);
+            if (master.children[i].pid == pid)
+                child_died(i, status);
+    }
 }
 
 /* ---- what the operator is told ---- */
@@ -181,8 +209,11 @@ static void announce(void)
     printf("Gatehouse %s\n", GATEHOUSE_VERSION);
     printf("  listens on  %s\n", start_address());
     printf("  store       %s\n", server->store);
-    printf("  cache       memory, %lld MiB a worker\n", (long long)config.cache_megabytes);
+    printf("  cache       memory, %lld MiB a worker%s%s\n", (long long)config.cache_megabytes,
+           server->cache[0] ? "; " : "", server->cache);
     printf("  workers     %d\n", master.n);
+    if (server->fallback)
+        printf("  POSTGRESQL CANNOT BE REACHED: this is the embedded store (DATABASE_FALLBACK)\n");
     if (config.rate_limit_profile == PROFILE_OFF)
         printf("  LIMITS ARE OFF (RATE_LIMIT_PROFILE=off): only failed sign-ins are refused\n");
     if (server->no_admin)
@@ -224,7 +255,7 @@ static void read_signals(void)
         on_signal((int)info.ssi_signo);
 }
 
-static void read_ready(struct slot *s)
+static void read_ready(struct child *s)
 {
     char byte;
     if (read(s->ready, &byte, 1) == 1)
@@ -243,8 +274,8 @@ static void start_due(void)
     if (!master.serving || master.ending)
         return;
     for (int i = 0; i < master.n; i++)
-        if (master.slots[i].pid == 0 && master.slots[i].due <= clock_mono())
-            start_slot(i);
+        if (master.children[i].pid == 0 && master.children[i].due <= clock_mono())
+            start_child(i);
 }
 
 /* Milliseconds until something is due, -1: nothing is. */
@@ -252,8 +283,10 @@ static int patience(void)
 {
     int64_t next = master.serving && !master.ending ? INT64_MAX : master.until;
     for (int i = 0; i < master.n && master.serving && !master.ending; i++)
-        if (master.slots[i].pid == 0 && master.slots[i].due < next)
-            next = master.slots[i].due;
+        if (master.children[i].pid == 0 && master.children[i].due < next)
+            next = master.children[i].due;
+    if (master.migrate_at && !master.ending && master.migrate_at < next)
+        next = master.migrate_at;
     if (next == INT64_MAX)
         return -1;
     int64_t left = (next - clock_mono()) / 1000 + 1;
@@ -265,16 +298,17 @@ static void turn(void)
 {
     struct pollfd fds[WORKERS_MAX + 1] = { { .fd = master.signals, .events = POLLIN } };
     for (int i = 0; i < master.n; i++)
-        fds[i + 1] = (struct pollfd){ .fd = master.slots[i].ready, .events = POLLIN }; /* poll passes over -1 */
+        fds[i + 1] = (struct pollfd){ .fd = master.children[i].ready, .events = POLLIN }; /* poll passes over -1 */
     int n = poll(fds, (nfds_t)master.n + 1, patience());
 
     clock_tick();
     for (int i = 0; i < master.n && n > 0; i++)
         if (fds[i + 1].revents & POLLIN)
-            read_ready(&master.slots[i]);
+            read_ready(&master.children[i]);
     if (n > 0 && fds[0].revents)
         read_signals();
     start_due();
+    migrate_due();
     if (!master.serving && !master.ending && clock_mono() >= master.until) {
         log_say(LOG_ERROR, "start", "the workers do not become ready");
         master.failed = true;
@@ -319,8 +353,12 @@ static bool open_all(const char *config_path)
     if (err != OK)
         return false;
     master.n = config.workers > 0 ? (int)config.workers : cores();
-    return start_listeners(master.n) && start_prepare(&master.start, master.n, config_path) &&
-           take_signals();
+    bool waits = false;
+    if (!start_listeners(master.n) ||
+        !start_prepare(&master.start, master.n, config_path, &waits) || !take_signals())
+        return false;
+    master.migrate_at = waits ? clock_mono() + MIGRATE_PAUSE : 0;
+    return true;
 }
 
 int master_run(const char *config_path, const char *program)
@@ -339,7 +377,7 @@ int master_run(const char *config_path, const char *program)
         log_say(LOG_WARN, "limits", "LIMITS ARE OFF: nothing but failed sign-ins is refused");
     clock_tick();
     for (int i = 0; i < master.n; i++)
-        start_slot(i);
+        start_child(i);
     while (alive() > 0 || !master.ending) {
         turn();
         if (master.ending && clock_mono() >= master.until)

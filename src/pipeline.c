@@ -47,8 +47,6 @@ static const struct stage stages[] = {
     { 0 },
 };
 
-#define RESTARTS_MAX 3
-
 static const struct stage *row(stage_fn *enter)
 {
     const struct stage *s = stages;
@@ -78,13 +76,13 @@ static enum verdict route(struct req *r)
     return route_match(r);
 }
 
-/* A body may take its time. If what the gates saw has moved meanwhile, they see it again. */
+/* A body may take its time. If what the gates saw has moved meanwhile, or may have, as nothing is heard of other nodes,
+ * they see it again: once, for what they see then was true after all of the request had come. */
 static enum verdict fresh(struct req *r)
 {
-    if (epochs_fresh(&r->carried[0]) && epochs_fresh(&r->carried[1]))
+    if (r->fresh || (epochs_fresh(&r->carried[0]) && epochs_fresh(&r->carried[1])))
         return NEXT;
-    if (++r->restarts > RESTARTS_MAX)
-        return req_deny_for(r, ERR_UNAVAILABLE, "facts keep moving");
+    r->fresh = true;
     r->who = NULL;
     r->facts = NULL;
     r->carried[1] = (struct epochs){ 0 };

@@ -7,12 +7,12 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/mode.h"
-#include "base/random.h"
 #include "base/shm.h"
 #include "cache/window.h"
+#include "crypto/hash.h"
 #include "data.h"
 #include "declare.h"
-#include "store/store.h"
+#include "lanes.h"
 
 #include <err.h>
 #include <errno.h>
@@ -80,30 +80,67 @@ static void migrate_says(const char *line)
 static int migrate(const char *store)
 {
     int here = 0, known = 0;
+    const char *name = store_is_remote(store) ? "the database" : store; /* no password on the terminal */
     enum err err = store_migrate(store, migrate_says);
-    if (err == ERR_INVALID && store_schema(store, &here, &known) == OK)
-        warnx("%s has schema %d; this program knows %d and is too old for it", store, here, known);
-    else if (err != OK)
-        warnx("%s cannot be brought to the schema of this program: %s", store, err_info(err)->code);
+    bool later = err == ERR_UNAVAILABLE && store_is_remote(store);
+    if (err == ERR_INVALID && store_schema(store, &here, &known) == OK && here > known)
+        warnx("%s has schema %d; this program knows %d and is too old for it", name, here, known);
+    else if (err != OK && !later)
+        warnx("%s cannot be brought to the schema of this program: %s", name, err_info(err)->code);
     log_flush();
-    return err == OK ? 0 : 1;
+    return err == OK ? MIGRATED : later ? MIGRATED_LATER : MIGRATED_NEVER;
 }
 
-bool start_migrate(const char *store)
+pid_t start_migration(const char *store)
 {
-    int status = -1;
+    pid_t parent = getpid();
+    log_flush();
     pid_t child = fork();
-    if (child == 0)
-        exit(migrate(store));
-    if (child < 0) {
-        warn("cannot start a process");
-        return false;
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        exit(getppid() == parent ? migrate(store) : MIGRATED_NEVER);
     }
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
+    if (child < 0)
+        warn("cannot start a process");
+    return child;
+}
+
+enum migrated start_migrated(int status)
+{
     if (WIFSIGNALED(status))
         warnx("the migration ended by signal %d", WTERMSIG(status));
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return WIFEXITED(status) ? (enum migrated)WEXITSTATUS(status) : MIGRATED_NEVER;
+}
+
+enum migrated start_migrate(const char *store)
+{
+    int status = -1;
+    pid_t child = start_migration(store);
+    if (child < 0)
+        return MIGRATED_NEVER;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    return start_migrated(status);
+}
+
+/* The store as it is to be: its schema is up to date, or will be when it can be reached (*waits). */
+static bool prepare_store(struct worker_start *out, char store[PATH_MAX], bool *waits)
+{
+    enum migrated done = start_migrate(store);
+    if (done == MIGRATED_LATER && config.database_fallback == FALLBACK_SQLITE) {
+        warnx("POSTGRESQL CANNOT BE REACHED: the embedded store is used (DATABASE_FALLBACK)");
+        log_say(LOG_WARN, "store", "PostgreSQL cannot be reached: the embedded store is used");
+        out->server->fallback = true;
+        if (!data_embedded(store))
+            return false;
+        done = start_migrate(store);
+    }
+    *waits = done == MIGRATED_LATER;
+    if (*waits)
+        log_say(LOG_WARN, "store", "PostgreSQL cannot be reached: serving begins when it can");
+    if (store_is_remote(store))
+        epoch_listen();
+    return done != MIGRATED_NEVER;
 }
 
 /* ---- sockets ---- */
@@ -223,10 +260,10 @@ static void raise_descriptors(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-bool start_prepare(struct worker_start *out, int workers, const char *config_path)
+bool start_prepare(struct worker_start *out, int workers, const char *config_path, bool *waits)
 {
     static char store[PATH_MAX];
-    uint8_t key[16];
+    uint8_t key[SHA256_SIZE];
 
     *out = (struct worker_start){
         .workers = workers,
@@ -237,16 +274,18 @@ bool start_prepare(struct worker_start *out, int workers, const char *config_pat
     signal(SIGPIPE, SIG_IGN);
     umask(077);
     raise_descriptors();
-    if (!data_store(store) || !data_control(&control) || !declare_resources())
+    if (!data_store(store) || !data_control(&control) || !lanes_read(workers, out->lanes) ||
+        !declare_resources())
         return false;
     out->secret = data_secret();
     if (!out->secret.p)
         return false;
     if (!make_segment(out, workers))
         return false;
-    random_bytes(key, sizeof(key));
+    derive_key(out->secret, "hash", key); /* nodes with one secret agree on epochs and windows */
     hash_seed(key);
-    if (!start_migrate(store))
+    out->node = uuid_new(clock_wall_now());
+    if (!prepare_store(out, store, waits))
         return false;
     out->control = bind_control();
     return out->control >= 0;

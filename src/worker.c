@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "cache/cache.h"
+#include "cache/redis.h"
 #include "cache/window.h"
 #include "gate/keyring.h"
 #include "gen/stmt.h"
@@ -59,6 +60,7 @@ static struct {
     struct ticker *ending;
 
     struct store *store;
+    struct redis *redis; /* NULL: none is set */
     struct cache *cache;
     struct windows *windows;
     struct offload *pool, *passwords;
@@ -200,6 +202,8 @@ static enum err lend_rooms(void)
         .workers = worker.start.workers,
         .running = &worker.start.server->running,
         .started = worker.start.server->started,
+        .fallback = worker.start.server->fallback,
+        .redis = worker.redis,
     };
     const struct flow_setup flow = {
         .store     = worker.store,
@@ -217,21 +221,55 @@ static enum err lend_rooms(void)
     return watch_init(&watch);
 }
 
-static enum err open_rooms(void)
+/* Epochs have moved in the store that nodes share: what Redis holds must hear of it. */
+static void store_moved(struct str what, int64_t number)
+{
+    cache_moved(worker.cache, what, number);
+}
+
+static enum err open_store(void)
 {
     const struct worker_start *start = &worker.start;
+    struct store_setup setup = {
+        .where = start->store,
+        .shared = start->store_shared,
+        .pooler = config.database_pooler == POOLER_TRANSACTION,
+        .node = start->node,
+        .moved = store_moved,
+    };
+    memcpy(setup.lanes, start->lanes, sizeof(setup.lanes));
+    return store_open(&worker.store, &setup);
+}
+
+/* The embedded store has one node, whose memory serves as well as Redis: there only the windows are shared. */
+static enum err open_cache(void)
+{
+    const struct worker_start *start = &worker.start;
+    if (config.redis_url[0] != '\0')
+        TRY(redis_open(&worker.redis, config.redis_url, config.redis_prefix));
+    const struct cache_setup cache = {
+        .max_bytes = (size_t)config.cache_megabytes << 20,
+        .off = config.cache_mode == CACHE_MODE_OFF,
+        .redis = store_shared(worker.store) ? worker.redis : NULL,
+    };
+    worker.cache = cache_new(&cache);
+    worker.windows = windows_new(start->windows_part, start->windows_entries, worker.redis);
+    return worker.cache && worker.windows ? OK : ERR_NO_MEMORY;
+}
+
+static enum err open_rooms(void)
+{
     int hashers = cores() < 2 ? 2 : cores() > 64 ? 64 : cores();
 
     TRY(loop_init());
     wheel_init();
     TRY(take_signals());
-    TRY(store_open(&worker.store, start->store, start->store_shared));
-    worker.windows = windows_init(start->windows_part, start->windows_entries);
-    worker.cache = cache_new((size_t)config.cache_megabytes << 20);
-    worker.keyring = keyring_new(worker.store, start->secret);
+    TRY(open_store());
+    TRY(open_cache());
+    worker.keyring = keyring_new(worker.store, worker.start.secret);
     worker.pool = offload_new(POOL_THREADS, POOL_DEPTH, 0);
     worker.passwords = offload_new(hashers, PASSWORDS_DEPTH, PASSWORDS_NICE);
-    if (!worker.cache || !worker.keyring || !worker.pool || !worker.passwords)
+    if (!worker.keyring || !worker.pool || !worker.passwords)
         return ERR_NO_MEMORY;
     return lend_rooms();
 }
@@ -239,26 +277,24 @@ static enum err open_rooms(void)
 static void say_ready(void)
 {
     struct server *server = worker.start.server;
-    if (worker.start.number == 0)
+    if (worker.start.number == 0) {
         snprintf(server->store, sizeof(server->store), "%s", store_says(worker.store));
+        snprintf(server->cache, sizeof(server->cache), "%s",
+                 worker.redis ? redis_says(worker.redis) : "");
+    }
     if (write(worker.start.ready, "r", 1) != 1)
         give_up("the master does not listen");
     close(worker.start.ready);
 }
 
-static void admins_known(struct wait *w)
+/* A store that is shared may come later: until then the worker lives, but is not ready for work. */
+static bool may_come_later(enum err err)
 {
-    (void)w;
-    if (worker.state != WORKER_STARTING)
-        return;
-    if (worker.rows.err != OK || !rows_next(&worker.rows)) {
-        give_up("the store does not answer");
-        return;
-    }
-    if (rows_int(&worker.rows, COL_USER_ADMINS_N) == 0)
-        atomic_store(&worker.start.server->no_admin, true);
-    rows_fini(&worker.rows);
+    return err == ERR_UNAVAILABLE && store_shared(worker.store);
+}
 
+static void serve(void)
+{
     if ((worker.start.listener >= 0 && listen_start(worker.start.listener, false) != OK) ||
         listen_start(worker.start.control, true) != OK) {
         give_up("cannot listen");
@@ -267,13 +303,32 @@ static void admins_known(struct wait *w)
     const struct jobs_setup jobs = {
         .store     = worker.store,
         .cache     = worker.cache,
+        .redis     = worker.redis,
+        .windows   = worker.windows,
         .keyring   = worker.keyring,
         .passwords = worker.passwords,
-        .duty      = worker.start.number == 0,
+        .node      = worker.start.node,
+        .first     = worker.start.number == 0,
     };
     jobs_start(&jobs);
     worker.state = WORKER_SERVING;
     say_ready();
+}
+
+static void admins_known(struct wait *w)
+{
+    (void)w;
+    if (worker.state != WORKER_STARTING)
+        return;
+    enum err err = worker.rows.err;
+    if (err != OK ? !may_come_later(err) : !rows_next(&worker.rows)) {
+        give_up("the store does not answer");
+        return;
+    }
+    if (err == OK && rows_int(&worker.rows, COL_USER_ADMINS_N) == 0)
+        atomic_store(&worker.start.server->no_admin, true);
+    rows_fini(&worker.rows);
+    serve();
 }
 
 static void keys_known(struct wait *w)
@@ -285,7 +340,7 @@ static void keys_known(struct wait *w)
         give_up("JWT_SECRET is not the one that the signing keys were sealed under");
         return;
     }
-    if (worker.err != OK) {
+    if (worker.err != OK && !may_come_later(worker.err)) {
         give_up("the signing keys cannot be read");
         return;
     }
@@ -307,8 +362,10 @@ static void close_rooms(void)
     offload_free(worker.passwords);
     offload_free(worker.pool);
     keyring_free(worker.keyring);
+    store_close(worker.store); /* its last commits still tell the cache */
+    windows_free(worker.windows);
     cache_free(worker.cache);
-    store_close(worker.store);
+    redis_close(worker.redis);
     rows_fini(&worker.rows);
     arena_reset(&worker.arena);
     wheel_fini();

@@ -12,6 +12,9 @@
 #include <stdint.h>
 
 enum registration { REGISTRATION_OPEN, REGISTRATION_INVITE, REGISTRATION_CLOSED };
+enum cache_mode { CACHE_MODE_ON, CACHE_MODE_OFF };
+enum database_pooler { POOLER_NONE, POOLER_TRANSACTION };
+enum database_fallback { FALLBACK_NONE, FALLBACK_SQLITE };
 enum limit_profile { PROFILE_STANDARD, PROFILE_STRICT, PROFILE_OFF };
 
 enum setting_kind { SETTING_TEXT, SETTING_SECRET, SETTING_INT, SETTING_CHOICE };

@@ -20,6 +20,8 @@ void keyring_free(struct keyring *k);
  * */
 void keyring_load(struct keyring *k, enum err *err, struct wait *w);
 bool keyring_stale(const struct keyring *k);
+/* Whether the keys have moved since they were read, which may have been just now. */
+bool keyring_moved(const struct keyring *k);
 const struct keys *keyring_keys(const struct keyring *k);
 /* The 32-byte key that signing keys are sealed under. */
 const uint8_t *keyring_seal(const struct keyring *k);

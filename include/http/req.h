@@ -78,7 +78,7 @@ struct req {
     bool timed;      /* one request in 64: its stages are timed */
     int64_t started; /* monotonic microseconds */
     int64_t now;     /* wall microseconds: the time of everything this request writes */
-    int restarts;
+    bool fresh;      /* the facts have been read since its body came */
 
     /* where it works */
     struct arena arena;

@@ -1,4 +1,4 @@
-/* store/store.h: how everything above asks the database. The engine behind it (SQLite here; others plug in) is
+/* store/store.h: how everything above asks the database. The engine behind it, embedded SQLite or PostgreSQL, is
  * chosen at start. Statements are declared in sql/queries and generated into gen/stmt.h: one typed function each,
  * ask_NAME for reads and add_NAME for changes. All asks follow net/wait.h; parameters and results are borrowed until
  * the wait is woken / rows_fini.
@@ -55,10 +55,32 @@ struct bump {
 #define STMT_PARAMS_MAX 24
 #define STMT_BUMPS_MAX 4
 
+/* The pools of connections that statements are spread over, so that none waits for another's kind. */
+#define LANES(LANE)                                                                                \
+    LANE(AUTH, "auth")                                                                             \
+    LANE(READ, "read")                                                                             \
+    LANE(WRITE, "write")                                                                           \
+    LANE(ANALYTICS, "analytics")                                                                   \
+    LANE(ADMIN, "admin")                                                                           \
+    LANE(BATCH, "batch")
+
+enum lane {
+#define LANE(id, name) LANE_##id,
+    LANES(LANE)
+#undef LANE
+        LANE_COUNT
+};
+
 /* One statement, generated and constant. */
 struct stmt {
     const char *name;
     const char *sqlite; /* its text with ?1, ?2... */
+    /* Its text with $1, $2..., each with its type. Where `rows` is 1 and the statement could miss it, the text itself
+     * fails with SQLSTATE GH001 then, so that the whole pipelined transaction does; where bumps are `returned` it
+     * writes their rows (table bumps) too. */
+    const char *postgres;
+    bool counted; /* of the PostgreSQL text: the rows changed are its only column, not the command's tag */
+    enum lane lane; /* a change goes to the lane of its first statement */
     const struct slot *params;
     const struct slot *columns; /* of its result; NULL when none */
     int nparams, ncolumns;
@@ -124,14 +146,33 @@ void change_add(struct change *c, const struct stmt *stmt, const struct value *p
 
 struct store;
 
-/* Opens the embedded store at `path` for this process. shared: the part carved with store_shared_size, NULL outside
- * of a server. */
+/* Connections of one lane in this process; most is at least 1. */
+struct lane_size {
+    int least, most;
+};
+
+struct store_setup {
+    const char *where; /* a file, or postgresql://... (also postgres://) */
+    void *shared;      /* the part carved with store_shared_size; NULL outside of a server */
+    struct lane_size lanes[LANE_COUNT]; /* PostgreSQL */
+    bool pooler;       /* PostgreSQL: a transaction-mode pooler stands between, so nothing may be kept in a session */
+    struct uuid node;  /* who writes the rows of `bumps` */
+    /* Told on the loop, behind each commit that moved epochs (they have moved): what, as in base/epoch.h, and the
+     * number of its row in `bumps`, 0 when not known. NULL: nobody wants to know. */
+    void (*moved)(struct str what, int64_t number);
+};
+
+bool store_is_remote(const char *where);
 size_t store_shared_size(void);
 void store_shared_init(void *part);
-enum err store_open(struct store **out, const char *path, void *shared) CHECKED;
-/* Completes what is queued, then closes. */
+/* The embedded store is opened now. PostgreSQL is only begun with: until it answers, asks fail with ERR_UNAVAILABLE.
+ * ERR_INVALID: `where` cannot be understood (the log says why). */
+enum err store_open(struct store **out, const struct store_setup *setup) CHECKED;
+/* The embedded store completes what is queued, then closes. Asks that PostgreSQL has not answered fail: a change that
+ * was sent with ERR_COMMIT_UNKNOWN. */
 void store_close(struct store *s);
-/* Name for people: "SQLite 3.40.1 at ./data/gatehouse.db (WAL, synchronous=FULL)". */
+/* Name for people, without secrets: "SQLite 3.40.1 at ./data/gatehouse.db (WAL, synchronous=FULL)", "PostgreSQL at
+ * db.example:5432/gatehouse". */
 const char *store_says(const struct store *s);
 
 /* Asks a read: the statement with its params (borrowed until woken). */
@@ -142,14 +183,25 @@ void store_ask(struct store *s, const struct stmt *stmt, const struct value *par
 void store_commit(struct store *s, const struct change *c, struct rows *out, struct wait *w);
 /* A cheap read that proves the store answers; out->err says. */
 void store_ping(struct store *s, struct rows *out, struct wait *w);
+/* Whether the store is shared with other nodes, so that others may change what is cached here. */
+bool store_shared(const struct store *s);
+/* Whether asks are failed at once because too many have failed (base/breaker.h); false for the embedded store. */
+bool store_broken(const struct store *s);
+/* What health says of the lanes: up, and how many connections are open. The embedded store has none: 0. */
+struct lane_health {
+    bool up;
+    int open, in_use, queued;
+};
+struct lane_health store_lane(const struct store *s, enum lane lane);
+const char *lane_name(enum lane lane);
 
 /* ---- migrations ---- */
 
-/* Brings the database at `path` to the newest schema, one numbered migration a transaction. says is called once per
- * step. ERR_INVALID: the database's schema is newer than this program knows. Blocking: master's child and command
- * line only. */
-enum err store_migrate(const char *path, void (*says)(const char *line)) CHECKED;
+/* Brings the database (a file, or postgresql://...) to the newest schema, one numbered migration a transaction. says
+ * is called once per step. ERR_INVALID: the database's schema is newer than this program knows. ERR_UNAVAILABLE: it
+ * cannot be reached. Blocking: master's child and command line only. */
+enum err store_migrate(const char *where, void (*says)(const char *line)) CHECKED;
 /* Schema numbers: in the database (0: none) and in this program. */
-enum err store_schema(const char *path, int *database, int *program) CHECKED;
+enum err store_schema(const char *where, int *database, int *program) CHECKED;
 
 #endif

@@ -14,6 +14,8 @@ struct watch_setup {
     int workers;               /* that should run */
     const atomic_int *running; /* that do */
     int64_t started;           /* of the server, monotonic microseconds */
+    bool fallback;             /* PostgreSQL was not there at the start: the store is the embedded one */
+    const struct redis *redis; /* NULL: none is set */
 };
 /* Writes the API's description too, so that it is asked for without work. ERR_NO_MEMORY. */
 enum err watch_init(const struct watch_setup *setup) CHECKED;

@@ -12,7 +12,6 @@ where owner_id = :viewer and (:kind is null or kind = :kind) and (:startup_id is
 order by {order} limit :limit offset :skip;
 
 -- name: agent_add(id uuid, owner_id uuid, name text, kind text?, startup_id uuid?, endpoint text?, config json, status text, metadata json, now time) change 1
--- bumps: resource :id
 insert into agents (id, owner_id, name, kind, startup_id, endpoint, config, status, metadata, version, created_at, updated_at)
 values (:id, :owner_id, :name, :kind, :startup_id, :endpoint, :config, :status, :metadata, 1, :now, :now);
 

@@ -29,11 +29,13 @@ update api_keys set expires_at = :expires_at, version = version + 1, updated_at 
 where id = :id and version = :version and public = :public;
 
 -- name: api_key_used(id uuid, at time) change any
+-- lane: auth
 -- bumps: resource :id
 update api_keys set last_used_at = :at where id = :id and (last_used_at is null or last_used_at < :at);
 
 -- What the gates know of who asks with a key.
 -- name: principal_by_apikey(public text) one (id uuid, user_id uuid, hash bytes, scopes json, expires_at time?, status text, role text, permissions json, token_version int)
+-- lane: auth
 select k.id, k.owner_id as user_id, k.hash, k.scopes, k.expires_at, u.status, u.role, r.permissions, u.token_version
 from api_keys k join users u on u.id = k.owner_id join roles r on r.name = u.role
 where k.public = :public;

@@ -11,5 +11,10 @@ on conflict (principal_id, key) do update set request_hash = excluded.request_ha
     created_at = excluded.created_at
 where idempotency.created_at <= :since;
 
--- name: idempotency_purge(before time) change any
-delete from idempotency where created_at < :before;
+-- The oldest, about :limit of them (those of one time go together). The lower bound is there for PostgreSQL, which else
+-- takes an upper one that it does not know for a third of the table, and reads all of it.
+-- name: idempotency_purge(before time, limit int) change any
+-- lane: batch
+delete from idempotency where created_at > 0 and created_at <= (
+    select max(created_at) from (
+        select created_at from idempotency where created_at < :before order by created_at limit :limit) as oldest);

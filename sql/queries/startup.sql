@@ -12,7 +12,6 @@ where owner_id = :viewer and (:industry is null or industry = :industry) and (:s
 order by {order} limit :limit offset :skip;
 
 -- name: startup_add(id uuid, owner_id uuid, name text, industry text?, stage text?, status text, metadata json, now time) change 1
--- bumps: resource :id
 insert into startups (id, owner_id, name, industry, stage, status, metadata, version, created_at, updated_at)
 values (:id, :owner_id, :name, :industry, :stage, :status, :metadata, 1, :now, :now);
 

@@ -1,6 +1,10 @@
 -- columns: task
 --   id uuid, owner_id uuid, agent_id uuid, kind text?, input json?, priority int, run_at time, max_attempts int, status text, attempt int, result json?, error text?, metadata json, version int, created_at time, updated_at time
 
+-- What a claim gives: the columns of a task, and until when it is the claimer's.
+-- columns: claimed
+--   id uuid, owner_id uuid, agent_id uuid, kind text?, input json?, priority int, run_at time, max_attempts int, status text, attempt int, result json?, error text?, metadata json, version int, created_at time, updated_at time, lease_until time
+
 -- name: task_get(id uuid) one task
 select {task} from tasks where id = :id;
 
@@ -12,7 +16,6 @@ where owner_id = :viewer and (:agent_id is null or agent_id = :agent_id) and (:k
 order by {order} limit :limit offset :skip;
 
 -- name: task_add(id uuid, owner_id uuid, agent_id uuid, kind text?, input json?, priority int, run_at time, max_attempts int, metadata json, now time) change 1
--- bumps: resource :id
 insert into tasks (id, owner_id, agent_id, kind, input, priority, run_at, max_attempts, status, attempt, metadata,
     version, created_at, updated_at)
 values (:id, :owner_id, :agent_id, :kind, :input, :priority, :run_at, :max_attempts, 'pending', 0, :metadata, 1, :now, :now);
@@ -28,49 +31,56 @@ where id = :id and version = :version and status = 'pending';
 -- bumps: resource :id
 delete from tasks where id = :id and version = :version and status <> 'in_progress';
 
+-- What waits and what is leased is judged by the store's clock ({clock}): nodes need not agree on the time.
+
 -- Whether a claim would find something: asked first, so that an idle worker's claims write nothing.
--- name: task_ready(viewer uuid, agent_id uuid?, now time) one (ready bool)
+-- name: task_ready(viewer uuid, agent_id uuid?) one (ready bool)
 select exists (
     select 1 from tasks
-    where owner_id = :viewer and status = 'pending' and run_at <= :now and (:agent_id is null or agent_id = :agent_id)) as ready;
+    where owner_id = :viewer and status = 'pending' and run_at <= (select {clock})
+        and (:agent_id is null or agent_id = :agent_id)) as ready;
 
--- One claim takes a batch under one lease.
--- name: task_claim(viewer uuid, agent_id uuid?, lease uuid, lease_until time, limit int, now time) change any task
+-- One claim takes a batch under one lease. Nodes that claim at once pass over each other's rows; as an array these are
+-- picked once, whatever the plan.
+-- name: task_claim(viewer uuid, agent_id uuid?, lease uuid, lease_us int, limit int, now time) change any claimed
 -- bumps: resource returned id
 -- sqlite:
-update tasks set status = 'in_progress', attempt = attempt + 1, lease = :lease, lease_until = :lease_until,
+update tasks set status = 'in_progress', attempt = attempt + 1, lease = :lease, lease_until = (select {clock}) + :lease_us,
     version = version + 1, updated_at = :now
 where id in (
     select id from tasks
-    where owner_id = :viewer and status = 'pending' and run_at <= :now and (:agent_id is null or agent_id = :agent_id)
+    where owner_id = :viewer and status = 'pending' and run_at <= (select {clock})
+        and (:agent_id is null or agent_id = :agent_id)
     order by priority desc, run_at, id limit :limit)
-returning {task};
+returning {claimed};
 -- postgres:
-update tasks set status = 'in_progress', attempt = attempt + 1, lease = :lease, lease_until = :lease_until,
+update tasks set status = 'in_progress', attempt = attempt + 1, lease = :lease, lease_until = (select {clock}) + :lease_us,
     version = version + 1, updated_at = :now
-where id in (
+where id = any (array(
     select id from tasks
-    where owner_id = :viewer and status = 'pending' and run_at <= :now and (:agent_id is null or agent_id = :agent_id)
-    order by priority desc, run_at, id limit :limit for update skip locked)
-returning {task};
+    where owner_id = :viewer and status = 'pending' and run_at <= (select {clock})
+        and (:agent_id is null or agent_id = :agent_id)
+    order by priority desc, run_at, id limit :limit for update skip locked))
+returning {claimed};
 
--- name: task_heartbeat(id uuid, lease uuid, lease_until time, now time) change 1 else LEASE_LOST
-update tasks set lease_until = :lease_until
-where id = :id and status = 'in_progress' and lease = :lease and lease_until > :now;
+-- name: task_heartbeat(id uuid, lease uuid, lease_us int) change 1 (lease_until time) else LEASE_LOST
+update tasks set lease_until = {clock} + :lease_us
+where id = :id and status = 'in_progress' and lease = :lease and lease_until > {clock}
+returning lease_until;
 
 -- name: task_complete(id uuid, lease uuid, result json?, now time) change 1 else LEASE_LOST
 -- bumps: resource :id
 update tasks set status = 'completed', result = :result, error = null, lease = null, lease_until = null,
     version = version + 1, updated_at = :now
-where id = :id and status = 'in_progress' and lease = :lease and lease_until > :now;
+where id = :id and status = 'in_progress' and lease = :lease and lease_until > {clock};
 
--- A failed attempt: back to pending at retry_at while attempts are left, else failed.
--- name: task_fail(id uuid, lease uuid, error text?, retry_at time, now time) change 1 task else LEASE_LOST
+-- A failed attempt: back to pending, retry_us from now, while attempts are left, else failed.
+-- name: task_fail(id uuid, lease uuid, error text?, retry_us int, now time) change 1 task else LEASE_LOST
 -- bumps: resource :id
 update tasks set status = case when attempt < max_attempts then 'pending' else 'failed' end,
-    run_at = case when attempt < max_attempts then :retry_at else run_at end,
+    run_at = case when attempt < max_attempts then {clock} + :retry_us else run_at end,
     error = :error, lease = null, lease_until = null, version = version + 1, updated_at = :now
-where id = :id and status = 'in_progress' and lease = :lease and lease_until > :now
+where id = :id and status = 'in_progress' and lease = :lease and lease_until > {clock}
 returning {task};
 
 -- name: task_cancel(id uuid, now time) change 1 else CONFLICT
@@ -79,10 +89,22 @@ update tasks set status = 'cancelled', lease = null, lease_until = null, version
 where id = :id and status in ('pending', 'in_progress');
 
 -- Leases that ran out: the same rule as a failed attempt.
--- name: task_expire(retry_at time, limit int, now time) change any (id uuid, status text)
+-- name: task_expire(retry_us int, limit int, now time) change any (id uuid, status text)
+-- lane: batch
 -- bumps: resource returned id
+-- sqlite:
 update tasks set status = case when attempt < max_attempts then 'pending' else 'failed' end,
-    run_at = case when attempt < max_attempts then :retry_at else run_at end,
+    run_at = case when attempt < max_attempts then {clock} + :retry_us else run_at end,
     error = 'the lease ran out', lease = null, lease_until = null, version = version + 1, updated_at = :now
-where id in (select id from tasks where status = 'in_progress' and lease_until <= :now order by lease_until limit :limit)
+where id in (
+    select id from tasks where status = 'in_progress' and lease_until <= (select {clock})
+    order by lease_until limit :limit)
+returning id, status;
+-- postgres:
+update tasks set status = case when attempt < max_attempts then 'pending' else 'failed' end,
+    run_at = case when attempt < max_attempts then {clock} + :retry_us else run_at end,
+    error = 'the lease ran out', lease = null, lease_until = null, version = version + 1, updated_at = :now
+where id = any (array(
+    select id from tasks where status = 'in_progress' and lease_until <= (select {clock})
+    order by lease_until limit :limit for update skip locked))
 returning id, status;

@@ -3,9 +3,11 @@
 
 -- A deleted user is gone for all but a list that asks for the deleted.
 -- name: user_get(id uuid) one user
+-- lane: admin
 select {user} from users where id = :id and status <> 'deleted';
 
 -- name: user_list(email text?, role text?, status text?, after_key any?, after_id uuid?, skip int, limit int) many user
+-- lane: admin
 -- sort: created_at time, email text
 select {user} from users
 where (:email is null or email = :email) and (:role is null or role = :role)
@@ -18,33 +20,46 @@ values (:id, :email, :password_hash, :role, :status, 1, :metadata, 1, :now, :now
 
 -- A new role or status ends the tokens given before: their ver is older.
 -- name: user_set(id uuid, version int, email text, role text, status text, metadata json, now time) change 1 else STALE
+-- lane: admin
 -- bumps: user :id, resource :id
 update users set email = :email, role = :role, status = :status, metadata = :metadata,
     token_version = token_version + case when role = :role and status = :status then 0 else 1 end,
     version = version + 1, updated_at = :now
 where id = :id and version = :version;
 
--- Behind a change of an admin: undoes it when no active admin is left.
+-- Before a change of an admin, in its transaction: changes of two admins wait for each other, so that the second is
+-- judged (user_admin_left) by what the first left.
+-- name: user_admin_lock() change any
+-- lane: admin
+update roles set version = version where name = 'admin';
+
+-- Behind user_admin_lock and a change of an admin: undoes it when no active admin is left.
 -- name: user_admin_left() change 1 else LAST_ADMIN
+-- lane: admin
 update roles set version = version
 where name = 'admin' and exists (select 1 from users where role = 'admin' and status = 'active');
 
 -- name: user_admins() one (n int)
+-- lane: admin
 select count(*) as n from users where role = 'admin' and status = 'active';
 
 -- name: user_set_password(id uuid, password_hash text, now time) change 1 else NOT_FOUND
+-- lane: auth
 -- bumps: user :id, resource :id
 update users set password_hash = :password_hash, token_version = token_version + 1, version = version + 1, updated_at = :now
 where id = :id and status <> 'deleted';
 
 -- The same password under the cost of today. Undone by nothing: when the password has been changed meanwhile, that one stays.
 -- name: user_rehash(id uuid, old_hash text, password_hash text) change any
+-- lane: auth
 update users set password_hash = :password_hash where id = :id and password_hash = :old_hash;
 
 -- name: user_password(id uuid) one (email text, password_hash text)
+-- lane: auth
 select email, password_hash from users where id = :id;
 
 -- name: user_by_email(email text, address text) one (id uuid, password_hash text, role text, status text, token_version int, known bool)
+-- lane: auth
 select id, password_hash, role, status, token_version,
     exists (select 1 from sign_ins where user_id = users.id and address = :address) as known
 from users where email = :email;

@@ -87,6 +87,7 @@ static enum verdict keys_rotate(struct req *r)
     if (err != OK)
         return req_deny(r, err);
 
+    add_key_lock(&r->change);
     add_key_add(&r->change, &id, sealed, from, r->now);
     add_key_retire(&r->change, &id, until);
     r->audit_target = id;

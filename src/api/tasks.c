@@ -65,11 +65,6 @@ static enum verdict task_delete(struct req *r)
 
 /* ---- claiming ---- */
 
-struct claim {
-    struct uuid lease;
-    int64_t until;
-};
-
 static const struct uuid *wanted_agent(const struct req *r)
 {
     const struct value *agent = input_value(r, "agent_id");
@@ -79,8 +74,7 @@ static const struct uuid *wanted_agent(const struct req *r)
 /* Looks first: an idle worker that asks again and again writes nothing, not even an audit row. */
 static enum verdict task_claim(struct req *r)
 {
-    ask_task_ready(r->store, &r->arena, &r->who->user_id, wanted_agent(r), r->now, &r->rows,
-                   &r->wait);
+    ask_task_ready(r->store, &r->arena, &r->who->user_id, wanted_agent(r), &r->rows, &r->wait);
     return WAIT;
 }
 
@@ -103,14 +97,13 @@ static enum verdict task_claim_ready(struct req *r)
         return NEXT;
     }
 
-    struct claim *claim = ARENA_NEW(&r->arena, struct claim);
-    if (!claim)
+    struct uuid *lease = ARENA_NEW(&r->arena, struct uuid);
+    if (!lease)
         return req_deny(r, ERR_NO_MEMORY);
-    claim->lease = lease_new();
-    claim->until = r->now + input_int(r, "lease_seconds") * SECOND;
-    r->work = claim;
-    add_task_claim(&r->change, &r->who->user_id, wanted_agent(r), &claim->lease, claim->until,
-                   input_int(r, "limit"), r->now);
+    *lease = lease_new();
+    r->work = lease;
+    add_task_claim(&r->change, &r->who->user_id, wanted_agent(r), lease,
+                   input_int(r, "lease_seconds") * SECOND, input_int(r, "limit"), r->now);
     return NEXT;
 }
 
@@ -125,15 +118,16 @@ static int by_urgency(const void *a, const void *b)
     return memcmp(x[COL_TASK_ID].uuid.b, y[COL_TASK_ID].uuid.b, sizeof(x->uuid.b));
 }
 
-static void put_claimed(struct text *t, const struct value *row, const struct claim *claim)
+static void put_claimed(struct text *t, const struct value *row, const struct uuid *lease,
+                        int64_t until)
 {
     resource_json(t, &tasks, row);
     if (t->n > 0)
         t->n--; /* its brace: two members more */
     json_key(t, "lease");
-    json_put_uuid(t, &claim->lease);
+    json_put_uuid(t, lease);
     json_key(t, "lease_until");
-    json_put_time(t, claim->until);
+    json_put_time(t, until);
     text_char(t, '}');
 }
 
@@ -141,7 +135,9 @@ static enum verdict task_claimed(struct req *r)
 {
     struct value *found[CLAIM_MAX];
     size_t n = 0;
+    int64_t until = 0;
     while (n < CLAIM_MAX && rows_next(&r->rows)) {
+        until = rows_int(&r->rows, COL_CLAIMED_LEASE_UNTIL); /* the same for all */
         found[n] = resource_row(&r->arena, &tasks, &r->rows);
         if (!found[n++])
             return req_deny(r, ERR_NO_MEMORY);
@@ -153,7 +149,7 @@ static enum verdict task_claimed(struct req *r)
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
             text_char(&t, ',');
-        put_claimed(&t, found[i], r->work);
+        put_claimed(&t, found[i], r->work, until);
     }
     text_lit(&t, "]}");
     metric_add(METRIC_TASKS, TASK_IN_PROGRESS, n);
@@ -182,12 +178,19 @@ static enum verdict reply_moved(struct req *r, struct value *row, const char *st
 
 static enum verdict task_heartbeat(struct req *r)
 {
-    int64_t until = r->now + input_int(r, "lease_seconds") * SECOND;
+    add_task_heartbeat(&r->change, &r->target_ids.id, lease_of(r),
+                       input_int(r, "lease_seconds") * SECOND);
+    return NEXT;
+}
+
+static enum verdict task_held(struct req *r)
+{
     struct text t = text_new(&r->arena, 64);
-    add_task_heartbeat(&r->change, &r->target_ids.id, lease_of(r), until, r->now);
+    if (!rows_next(&r->rows))
+        return req_deny(r, ERR_INTERNAL);
     text_char(&t, '{');
     json_key(&t, "lease_until");
-    json_put_time(&t, until);
+    json_put_time(&t, rows_int(&r->rows, COL_TASK_HEARTBEAT_LEASE_UNTIL));
     text_char(&t, '}');
     if (t.failed)
         return req_deny(r, ERR_NO_MEMORY);
@@ -208,8 +211,8 @@ static enum verdict task_complete(struct req *r)
 
 static enum verdict task_fail(struct req *r)
 {
-    int64_t again = r->now + task_backoff(rows_int(&r->facts->row, COL_TASK_ATTEMPT));
-    add_task_fail(&r->change, &r->target_ids.id, lease_of(r), input_text(r, "error"), again,
+    int64_t pause = task_backoff(rows_int(&r->facts->row, COL_TASK_ATTEMPT));
+    add_task_fail(&r->change, &r->target_ids.id, lease_of(r), input_text(r, "error"), pause,
                   r->now);
     return NEXT;
 }
@@ -302,7 +305,8 @@ static const struct action task_actions[] = {
     { POST, "/api/v1/tasks/{id}/heartbeat",
       .permit = PERMIT_TASK_UPDATE, .access = ACCESS_WRITE, .rate = RATE_DEFAULT, .cache = CACHE_API,
       INPUT(heartbeat_input),
-      .run    = task_heartbeat,     .audit = "task.heartbeat",
+      .run    = task_heartbeat,     .made = task_held,
+      .audit  = "task.heartbeat",
       .says   = "Hold the lease for longer." },
     { POST, "/api/v1/tasks/{id}/complete",
       .permit = PERMIT_TASK_UPDATE, .access = ACCESS_WRITE, .rate = RATE_DEFAULT, .cache = CACHE_API,

@@ -121,8 +121,10 @@ static void follow(struct req *r, const struct value *row)
 
     if (was_active && !is_active)
         add_session_end_all(&r->change, &r->facts->id, r->now);
-    if (was_admin && !is_admin)
+    if (was_admin && !is_admin) {
+        add_user_admin_lock(&r->change); /* of two who go at once the second must see that the first has gone */
         add_user_admin_left(&r->change);
+    }
 }
 
 /* ---- create ---- */

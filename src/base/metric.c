@@ -9,7 +9,7 @@
 #define SUM (BOUNDS + 1)
 #define LINE ((size_t)64) /* of the processor's cache */
 
-enum kind { COUNTER, GAUGE, HISTOGRAM, SECONDS };
+enum kind { COUNTER, GAUGE, HISTOGRAM, SECONDS, AGE };
 
 static const struct {
     enum kind kind;
@@ -136,6 +136,11 @@ void metric_init(void *memory, unsigned count)
     block = part;
 }
 
+static bool is_gauge(int m)
+{
+    return rows[m].kind == GAUGE || rows[m].kind == AGE;
+}
+
 void metric_use(unsigned number)
 {
     must(number < blocks);
@@ -143,7 +148,7 @@ void metric_use(unsigned number)
 
     /* Counters go on from where a dead process left them; its gauges told of what died with it. */
     for (int m = 0; m < METRIC_COUNT; m++)
-        if (rows[m].kind == GAUGE)
+        if (is_gauge(m))
             memset(block + families[m].base, 0, families[m].cells * sizeof(*block));
 }
 
@@ -296,7 +301,8 @@ static void put_histogram(struct text *out, int m, unsigned cell, unsigned at)
 
 static void put_head(struct text *out, int m)
 {
-    static const char *const kinds[] = { " counter\n", " gauge\n", " histogram\n", " counter\n" };
+    static const char *const kinds[] = { " counter\n", " gauge\n", " histogram\n", " counter\n",
+                                         " gauge\n" };
     text_lit(out, "# HELP ");
     text_add(out, str_of(rows[m].name));
     text_char(out, ' ');
@@ -315,7 +321,7 @@ static void put_family(struct text *out, int m)
 
     for (unsigned cell = 0; cell < f->cells; cell++) {
         unsigned at = f->base + cell * width(m);
-        bool moved = rows[m].kind == GAUGE || metric_read((enum metric)m, cell) != 0;
+        bool moved = is_gauge(m) || metric_read((enum metric)m, cell) != 0;
         bool only = !any && !f->open && cell + 1 == f->cells;
         if (!moved && !only)
             continue;
@@ -324,7 +330,8 @@ static void put_family(struct text *out, int m)
             put_histogram(out, m, cell, at);
         } else {
             put_series(out, m, "", cell, NULL);
-            (rows[m].kind == SECONDS ? put_seconds : put_number)(out, sum_of(at));
+            bool seconds = rows[m].kind == SECONDS || rows[m].kind == AGE;
+            (seconds ? put_seconds : put_number)(out, sum_of(at));
         }
     }
 }

@@ -1,5 +1,7 @@
 #include "entries.h"
 
+#include "base/err.h"
+
 /* Times in owners count units of about a second, and wrap. */
 #define UNIT ((int64_t)1 << 20)
 #define TIME_MASK ((UINT64_C(1) << OWNER_TIME_BITS) - 1)
@@ -11,17 +13,17 @@ static uint32_t rows_for(uint32_t entries)
     return entries > WAYS ? (entries + WAYS - 1) / WAYS : 2;
 }
 
-size_t windows_size(uint32_t entries)
+size_t table_size(uint32_t entries)
 {
     size_t rows = (size_t)rows_for(entries) + 1;
-    return sizeof(struct windows) + rows * (sizeof(struct row) + sizeof(uint64_t[WAYS][RING]));
+    return sizeof(struct table) + rows * (sizeof(struct row) + sizeof(uint64_t[WAYS][RING]));
 }
 
-struct windows *windows_init(void *part, uint32_t entries)
+struct table *table_init(void *part, uint32_t entries)
 {
-    struct windows *ws = part;
-    ws->rows = rows_for(entries);
-    return ws;
+    struct table *t = part;
+    t->rows = rows_for(entries);
+    return t;
 }
 
 /* A number below `bound` out of 32 even bits. */
@@ -31,11 +33,11 @@ static uint32_t scale(uint64_t bits, uint32_t bound)
 }
 
 /* The lowest bits are left to owners, which tell the keys of a row apart. */
-struct home entry_home(const struct windows *ws, uint64_t key)
+struct home entry_home(const struct table *t, uint64_t key)
 {
-    uint32_t first = scale(key >> 32, ws->rows);
-    uint32_t other = first + 1 + scale((key * UINT64_C(0xd6e8feb86659fd93)) >> 32, ws->rows - 1);
-    return (struct home){ { first, other < ws->rows ? other : other - ws->rows } };
+    uint32_t first = scale(key >> 32, t->rows);
+    uint32_t other = first + 1 + scale((key * UINT64_C(0xd6e8feb86659fd93)) >> 32, t->rows - 1);
+    return (struct home){ { first, other < t->rows ? other : other - t->rows } };
 }
 
 static uint64_t owner_word(uint64_t key, int64_t until)
@@ -50,9 +52,9 @@ static bool lives(uint64_t owner, int64_t at)
     return owner != 0 && (int32_t)(left << (32 - OWNER_TIME_BITS)) >= 0;
 }
 
-int64_t entry_lead(const struct windows *ws, uint32_t entry, uint64_t key, int64_t until)
+int64_t entry_lead(const struct table *t, uint32_t entry, uint64_t key, int64_t until)
 {
-    uint64_t owner = atomic_load(&ws->row[entry / WAYS].owner[entry % WAYS]);
+    uint64_t owner = atomic_load(&t->row[entry / WAYS].owner[entry % WAYS]);
     if ((owner ^ owner_word(key, until)) >> OWNER_TIME_BITS != 0)
         return -1;
     uint32_t lead = ((uint32_t)owner - (uint32_t)(until / UNIT)) << (32 - OWNER_TIME_BITS);
@@ -85,11 +87,11 @@ static int room_in(const struct row *row, int64_t now)
     return n;
 }
 
-uint32_t entry_hold(struct windows *ws, struct home home, uint64_t key, int64_t until, int64_t now,
+uint32_t entry_hold(struct table *t, struct home home, uint64_t key, int64_t until, int64_t now,
                     bool *made)
 {
     for (int i = 0; i < 2; i++) {
-        struct row *row = &ws->row[home.row[i]];
+        struct row *row = &t->row[home.row[i]];
         for (uint32_t owned = row_owned(row, key); owned; owned &= owned - 1) {
             int way = __builtin_ctz(owned);
             if (renew(&row->owner[way], key, until))
@@ -98,11 +100,10 @@ uint32_t entry_hold(struct windows *ws, struct home home, uint64_t key, int64_t 
     }
 
     /* The emptier row first: so rows fill evenly, and the table is nearly full before one overflows. */
-    int first =
-        room_in(&ws->row[home.row[0]], now) < room_in(&ws->row[home.row[1]], now) ? WAYS : 0;
+    int first = room_in(&t->row[home.row[0]], now) < room_in(&t->row[home.row[1]], now) ? WAYS : 0;
     for (int j = 0; j < CANDIDATES; j++) {
         uint32_t entry = entry_candidate(home, (first + j) % CANDIDATES);
-        if (take_over(&ws->row[entry / WAYS].owner[entry % WAYS], key, until, now)) {
+        if (take_over(&t->row[entry / WAYS].owner[entry % WAYS], key, until, now)) {
             *made = true;
             return entry;
         }
@@ -110,20 +111,20 @@ uint32_t entry_hold(struct windows *ws, struct home home, uint64_t key, int64_t 
     return NOWHERE;
 }
 
-uint32_t entry_hold_shared(struct windows *ws, uint64_t key, int64_t until, int64_t now)
+uint32_t entry_hold_shared(struct table *t, uint64_t key, int64_t until, int64_t now)
 {
-    struct row *row = &ws->row[ws->rows];
-    int64_t old = atomic_load(&ws->crowded);
-    while (old < until && !atomic_compare_exchange_weak(&ws->crowded, &old, until))
+    struct row *row = &t->row[t->rows];
+    int64_t old = atomic_load(&t->crowded);
+    while (old < until && !atomic_compare_exchange_weak(&t->crowded, &old, until))
         ;
 
     for (int way = 0; way < WAYS; way++) {
         if (renew(&row->owner[way], key, until))
-            return entry_shared(ws, way);
+            return entry_shared(t, way);
     }
     for (int way = 0; way < WAYS; way++) {
         if (take_over(&row->owner[way], key, until, now))
-            return entry_shared(ws, way);
+            return entry_shared(t, way);
     }
     return NOWHERE;
 }

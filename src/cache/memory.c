@@ -28,6 +28,7 @@ struct ghost {
 struct memory {
     size_t max_bytes;
     struct queue small, main;
+    size_t by_type[CACHE_TYPE_COUNT];
     size_t slots, ghosts; /* powers of two */
     uint32_t pushes;
     struct entry **slot;
@@ -72,6 +73,11 @@ static void ghost_put(struct memory *m, uint64_t hash)
 
 /* ---- queues ---- */
 
+static void show_bytes(const struct memory *m, unsigned type)
+{
+    metric_set(METRIC_CACHE_BYTES, type, (int64_t)m->by_type[type]);
+}
+
 static void queue_push(struct queue *q, struct entry *e)
 {
     list_push(&q->entries, &e->node);
@@ -98,6 +104,8 @@ static void forget(struct memory *m, struct entry *e)
         at = &(*at)->next;
     *at = e->next;
     queue_remove(e->main ? &m->main : &m->small, e);
+    m->by_type[e->type] -= bytes_of(e);
+    show_bytes(m, e->type);
     free(e);
 }
 
@@ -200,6 +208,8 @@ void memory_put(struct memory *m, enum cache_type type, struct str key, uint64_t
     e->next = m->slot[hash & (m->slots - 1)];
     m->slot[hash & (m->slots - 1)] = e;
     queue_push(e->main ? &m->main : &m->small, e);
+    m->by_type[type] += bytes_of(e);
+    show_bytes(m, type);
 }
 
 size_t memory_bytes(const struct memory *m)

@@ -18,6 +18,7 @@ struct entry {
     struct list node;   /* on its queue */
     uint64_t hash;
     int64_t dies;       /* monotonic microseconds */
+    int64_t rests;      /* until then it is not loaded ahead of its end (again) */
     struct epochs under;
     uint32_t value_size;
     uint8_t key_size;

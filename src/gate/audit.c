@@ -1,6 +1,6 @@
 /* gate/audit.c: gate 8: every change carries its own audit row, in its own transaction: if one cannot be written,
  * neither is. The row says who did what to which row, when and from where; of the content only the names of the
- * fields.
+ * fields. Where events are handed on, the change carries its event too.
  */
 #include "gate/facts.h"
 
@@ -38,6 +38,15 @@ static const struct uuid *or_null(const struct uuid *id)
     return uuid_nil(id) ? NULL : id;
 }
 
+/* One event for each change; jobs/outbox.c hands them on. */
+static void add_event(struct req *r, struct str noun, const struct uuid *target, struct str detail)
+{
+    struct uuid id = uuid_new(r->now);
+    if (config.redis_url[0] != '\0')
+        add_outbox_add(&r->change, &id, r->now, noun, or_null(target), or_null(&r->who->user_id),
+                       detail);
+}
+
 enum verdict gate_audit(struct req *r)
 {
     if (r->change.n == 0 && !r->audit_noun)
@@ -52,10 +61,11 @@ enum verdict gate_audit(struct req *r)
     network_format(&r->address, address);
 
     struct uuid id = uuid_new(r->now);
+    struct str noun = str_of(r->audit_noun ? r->audit_noun : r->action->audit);
     const struct uuid *target = uuid_nil(&r->audit_target) ? &r->target_ids.id : &r->audit_target;
+    add_event(r, noun, target, detail);
     add_audit_add(&r->change, &id, r->now, str_of(kind_name(r->who->kind)),
-                  or_null(&r->who->user_id), or_null(&r->who->session_id),
-                  str_of(r->audit_noun ? r->audit_noun : r->action->audit), or_null(target), r->id,
-                  r->local ? STR("local") : str_of(address), detail);
+                  or_null(&r->who->user_id), or_null(&r->who->session_id), noun, or_null(target),
+                  r->id, r->local ? STR("local") : str_of(address), detail);
     return r->arena.failed ? req_deny(r, ERR_NO_MEMORY) : NEXT;
 }

@@ -19,8 +19,9 @@ enum verdict gate_flood(struct req *r)
         w.length = HOUR;
     if (config.rate_limit_profile == PROFILE_OFF)
         w.limit = LIMIT_OFF;
-    if (!window_spend(r->windows, &w, 1, clock_mono(), &r->spent, NULL))
-        return req_deny(r, ERR_UNAVAILABLE);
+    window_spend_here(r->windows, &w, 1, clock_mono(), &r->spent);
+    if (r->spent.err != OK)
+        return req_deny(r, r->spent.err);
     if (r->spent.admitted)
         return NEXT;
     return req_deny_for(r, ERR_TOO_MANY, "window of the address");

@@ -56,7 +56,8 @@ static enum verdict remember(struct req *r, stage_fn *again, stage_fn *ask)
 {
     struct caller *c = caller_of(r);
     struct str value;
-    switch (cache_get(r->cache, CACHE_SESSION, name_of(c), &r->arena, &value, &r->wait)) {
+    switch (cache_get(r->cache, CACHE_SESSION, name_of(c), &r->carried[0], &r->arena, &value,
+                      &r->wait)) {
     case CACHE_HIT:
         if (!value.p || value.n != sizeof(c->known))
             return req_deny(r, ERR_NO_MEMORY);
@@ -102,17 +103,24 @@ static void set_role(struct principal *who, struct str role)
 
 /* ---- a session, by its access token ---- */
 
-static stage_fn token_read, token_keys_here, session_look, session_ask, session_here;
+static stage_fn token_load_keys, token_verify, token_keys_here;
+static stage_fn session_look, session_ask, session_here;
 
-/* The keys may have moved again while they were read. */
 static enum verdict token_read(struct req *r)
 {
+    return keyring_stale(r->keyring) ? token_load_keys(r) : token_verify(r);
+}
+
+static enum verdict token_load_keys(struct req *r)
+{
+    caller_of(r)->then = token_keys_here;
+    keyring_load(r->keyring, &r->err, &r->wait);
+    return WAIT;
+}
+
+static enum verdict token_verify(struct req *r)
+{
     struct caller *c = caller_of(r);
-    if (keyring_stale(r->keyring)) {
-        c->then = token_keys_here;
-        keyring_load(r->keyring, &r->err, &r->wait);
-        return WAIT;
-    }
     enum err err = keyring_verify(r->keyring, &r->arena, c->token, r->now, &c->claims);
     if (err != OK)
         return req_deny(r, err);
@@ -124,7 +132,7 @@ static enum verdict token_keys_here(struct req *r)
 {
     if (r->err != OK)
         return req_deny_for(r, ERR_UNAVAILABLE, "the signing keys cannot be read");
-    return token_read(r);
+    return keyring_moved(r->keyring) ? token_load_keys(r) : token_verify(r);
 }
 
 /* A token is void when its user's version has moved on, and nothing but the session's own user may use it. */
@@ -293,11 +301,11 @@ static enum verdict key_here(struct req *r)
         drop(r);
         return cannot_tell(r);
     }
-    rows_fini(&r->found);
     if (!owner_was_known(r)) {
-        add_key_epochs(r);
-        return key_ask(r);
+        drop(r);
+        return key_look(r);
     }
+    rows_fini(&r->found);
     fill(r);
     return key_judge(r);
 }

@@ -139,6 +139,7 @@ static void make_first(struct keyring *k)
     k->making = true;
     rows_fini(&k->rows);
     change_init(&k->change, &k->arena);
+    add_key_lock(&k->change);
     add_key_add_first(&k->change, &id, sealed, clock_wall() - MINUTE, clock_wall());
     store_commit(k->store, &k->change, &k->rows, &k->wait);
 }
@@ -208,6 +209,11 @@ void keyring_load(struct keyring *k, enum err *err, struct wait *w)
 bool keyring_stale(const struct keyring *k)
 {
     return !k->loaded || !epochs_fresh(&k->under);
+}
+
+bool keyring_moved(const struct keyring *k)
+{
+    return !k->loaded || epochs_moved(&k->under);
 }
 
 const struct keys *keyring_keys(const struct keyring *k)

@@ -18,8 +18,9 @@ void signin_windows(struct signin *s, struct str account, const struct in6_addr 
                     bool known)
 {
     uint64_t everywhere = hash_kind(LIMIT_SIGNIN_ACCOUNT, account.p, account.n);
-    s->windows[0] = (struct window){ pair(account, address), MINUTE, 5 };
-    s->windows[1] = (struct window){ limits_address(LIMIT_SIGNIN_ADDRESS, address), MINUTE, 20 };
-    s->windows[2] = (struct window){ everywhere, HOUR, 50 };
+    uint64_t here = limits_address(LIMIT_SIGNIN_ADDRESS, address);
+    s->windows[0] = (struct window){ pair(account, address), MINUTE, 5, true };
+    s->windows[1] = (struct window){ here, MINUTE, 20, true };
+    s->windows[2] = (struct window){ everywhere, HOUR, 50, true };
     s->n = known ? 2 : 3;
 }

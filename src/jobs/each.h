@@ -1,10 +1,35 @@
 /* jobs/each.h: the jobs, each in the file of its name; jobs.c calls them each second or more seldom. What is still
- * waiting for the store when its time comes again is left alone.
+ * waiting when its time comes again is left alone.
  */
 #ifndef JOBS_EACH_H
 #define JOBS_EACH_H
 
 #include "jobs/jobs.h"
+
+/* ---- in every worker ---- */
+
+/* Shows how much this worker holds. */
+void gauges_set(const struct jobs_setup *use);
+
+/* Hears what other nodes change, so that this one may use what it has cached (base/epoch.h): from Redis at once, and
+ * from the rows of the table bumps several times a second. Runs by a ticker of its own. */
+void freshness_start(const struct jobs_setup *use);
+void freshness_stop(void);
+bool freshness_busy(void);
+void freshness_fini(void);
+
+/* ---- in the first worker of a node ---- */
+
+/* Takes the duty, or renews it, when it is time to. */
+void duty_turn(const struct jobs_setup *use);
+/* Whether this node holds it now. It always does when the store is its own. */
+bool duty_held(void);
+/* Gives it back, so that another node need not wait until it runs out. */
+void duty_stop(void);
+bool duty_busy(void);
+void duty_fini(void);
+
+/* ---- in the first worker of the node that holds the duty ---- */
 
 /* Puts tasks whose lease ran out back to pending, or to failed after the last attempt. */
 void tasks_expire(const struct jobs_setup *use);
@@ -16,7 +41,18 @@ void upkeep_run(const struct jobs_setup *use);
 bool upkeep_busy(void);
 void upkeep_fini(void);
 
-/* Shows how much this worker holds. */
-void gauges_set(const struct jobs_setup *use);
+/* Hands the events of the outbox on to a stream in Redis, each at least once, in the order of their ids; what has
+ * failed is tried again. Runs by a ticker of its own. */
+void outbox_start(const struct jobs_setup *use);
+/* Shows how many are waiting. */
+void outbox_show(void);
+void outbox_stop(void);
+bool outbox_busy(void);
+void outbox_fini(void);
+
+/* Shows how many rows there are, where this node has the duty to. */
+void totals_show(const struct jobs_setup *use);
+bool totals_busy(void);
+void totals_fini(void);
 
 #endif

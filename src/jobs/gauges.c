@@ -23,7 +23,6 @@ static int64_t resident(void)
 
 void gauges_set(const struct jobs_setup *use)
 {
-    metric_set(METRIC_CACHE_BYTES, 0, (int64_t)cache_bytes(use->cache));
     metric_set(METRIC_PASSWORD_QUEUED, 0, offload_load(use->passwords));
     metric_set(METRIC_PROCESS_RSS, 0, resident());
 }

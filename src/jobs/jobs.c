@@ -5,48 +5,77 @@
 
 #define GAUGES_SECONDS 5
 #define UPKEEP_SECONDS 60
+#define TOTALS_SECONDS 60
 
 static struct {
     struct jobs_setup use;
     struct ticker *ticker;
     unsigned seconds;
+    unsigned upkeep_at, totals_at; /* the second from which it is due */
 } jobs;
+
+static void duties(void)
+{
+    duty_turn(&jobs.use);
+    if (jobs.seconds % GAUGES_SECONDS == 0)
+        outbox_show();
+    if (jobs.seconds >= jobs.totals_at || !duty_held()) {
+        totals_show(&jobs.use);
+        jobs.totals_at = duty_held() ? jobs.seconds + TOTALS_SECONDS : 0;
+    }
+    if (!duty_held())
+        return;
+    tasks_expire(&jobs.use);
+    if (jobs.seconds >= jobs.upkeep_at) {
+        upkeep_run(&jobs.use);
+        jobs.upkeep_at = jobs.seconds + UPKEEP_SECONDS;
+    }
+}
 
 static void tick(void *owner)
 {
     (void)owner;
     if (jobs.seconds % GAUGES_SECONDS == 0)
         gauges_set(&jobs.use);
-    if (jobs.use.duty) {
-        tasks_expire(&jobs.use);
-        if (jobs.seconds % UPKEEP_SECONDS == 0)
-            upkeep_run(&jobs.use);
-    }
+    if (jobs.use.first)
+        duties();
     jobs.seconds++;
 }
 
 void jobs_start(const struct jobs_setup *setup)
 {
     jobs.use = *setup;
-    jobs.seconds = 0;
     jobs.ticker = ticker_new(1000, tick, NULL);
     gauges_set(&jobs.use);
+    freshness_start(&jobs.use);
+    if (!jobs.use.first)
+        return;
+    duty_turn(&jobs.use);
+    outbox_start(&jobs.use);
 }
 
 void jobs_stop(void)
 {
     ticker_free(jobs.ticker);
     jobs.ticker = NULL;
+    freshness_stop();
+    outbox_stop();
+    duty_stop();
 }
 
 bool jobs_busy(void)
 {
-    return tasks_busy() || upkeep_busy();
+    return freshness_busy() || duty_busy() || tasks_busy() || upkeep_busy() || outbox_busy() ||
+           totals_busy();
 }
 
 void jobs_fini(void)
 {
     jobs_stop();
+    freshness_fini();
+    duty_fini();
     tasks_fini();
     upkeep_fini();
+    outbox_fini();
+    totals_fini();
 }

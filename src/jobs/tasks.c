@@ -20,11 +20,10 @@ static void expired(struct wait *w);
 
 static void ask(void)
 {
-    int64_t now = clock_wall();
     arena_reset(&job.arena);
     change_init(&job.change, &job.arena);
     /* A lease has run out already, so the pause is that of a first attempt; one for the batch. */
-    add_task_expire(&job.change, now + task_backoff(1), BATCH, now);
+    add_task_expire(&job.change, task_backoff(1), BATCH, clock_wall());
     wait_init(&job.wait, expired);
     store_commit(job.use->store, &job.change, &job.rows, &job.wait);
 }

@@ -1,9 +1,10 @@
 /* store/migrate.c: brings a database to the schema of this program. Any number of processes may try
  * at once: each step looks again, inside its transaction, whether it is still to be done.
  */
-#include "db.h"
+#include "migrate.h"
 
 #include "base/clock.h"
+#include "db.h"
 #include "gen/stmt.h"
 
 #include <errno.h>
@@ -12,15 +13,31 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATIENCE (60 * SECOND) /* how long a step waits for its turn to write */
-
-static void say(void (*says)(const char *line), const char *what, const char *why)
+void migrate_say(says_fn *says, const char *what, const char *why)
 {
-    char line[300];
+    char line[500];
     snprintf(line, sizeof(line), "%s: %s", what, why);
     if (says)
         says(line);
 }
+
+void migrate_say_applied(says_fn *says, const struct migration *m)
+{
+    char line[100];
+    snprintf(line, sizeof(line), "migration %04d %s", m->number, m->name);
+    migrate_say(says, line, "applied");
+}
+
+enum err migrate_known(int number, char *why, size_t size)
+{
+    if (number <= migrations_count)
+        return OK;
+    snprintf(why, size, "its schema is number %d, and this program knows %d: use the newer program",
+             number, migrations_count);
+    return ERR_INVALID;
+}
+
+/* ---- SQLite ---- */
 
 /* 0600 from the first moment: WAL and shared memory files take the mode of the database. */
 static enum err file_make(const char *path)
@@ -49,16 +66,6 @@ static enum err schema_number(struct db *db, int *out)
     return OK;
 }
 
-static enum err schema_known(struct db *db, int number)
-{
-    if (number <= migrations_count)
-        return OK;
-    snprintf(db->says, sizeof(db->says),
-             "its schema is number %d, and this program knows %d: use the newer program", number,
-             migrations_count);
-    return ERR_INVALID;
-}
-
 static enum err step_run(struct db *db, const struct migration *m)
 {
     char text[300];
@@ -83,12 +90,12 @@ static enum err step(struct db *db, const struct migration **applied)
 {
     int number = 0;
     *applied = NULL;
-    db->deadline = clock_mono_now() + PATIENCE;
+    db->deadline = clock_mono_now() + MIGRATE_PATIENCE * SECOND;
     TRY(db_say(db, DB_BEGIN));
     db->deadline = INT64_MAX; /* a migration takes as long as it takes */
     enum err err = schema_number(db, &number);
     if (err == OK)
-        err = schema_known(db, number);
+        err = migrate_known(number, db->says, sizeof(db->says));
     if (err == OK && number < migrations_count) {
         err = step_run(db, &migrations[number]);
         if (err == OK)
@@ -100,10 +107,10 @@ static enum err step(struct db *db, const struct migration **applied)
     return err;
 }
 
-enum err store_migrate(const char *path, void (*says)(const char *line))
+static enum err sqlite_migrate(const char *path, says_fn *says)
 {
     if (file_make(path) != OK) {
-        say(says, path, strerror(errno));
+        migrate_say(says, path, strerror(errno));
         return ERR_UNAVAILABLE;
     }
     struct db db;
@@ -112,21 +119,17 @@ enum err store_migrate(const char *path, void (*says)(const char *line))
     do {
         if (err == OK)
             err = step(&db, &applied);
-        if (err == OK && applied) {
-            char line[100];
-            snprintf(line, sizeof(line), "migration %04d %s", applied->number, applied->name);
-            say(says, line, "applied");
-        }
+        if (err == OK && applied)
+            migrate_say_applied(says, applied);
     } while (err == OK && applied);
     if (err != OK)
-        say(says, path, db.says);
+        migrate_say(says, path, db.says);
     db_close(&db);
     return err;
 }
 
-enum err store_schema(const char *path, int *database, int *program)
+static enum err sqlite_schema(const char *path, int *database)
 {
-    *program = migrations_count;
     *database = 0;
     if (access(path, F_OK) != 0 && errno == ENOENT)
         return OK;
@@ -136,4 +139,18 @@ enum err store_schema(const char *path, int *database, int *program)
         err = schema_number(&db, database);
     db_close(&db);
     return err;
+}
+
+/* ---- either ---- */
+
+enum err store_migrate(const char *where, says_fn *says)
+{
+    return store_is_remote(where) ? postgres_migrate(where, says) : sqlite_migrate(where, says);
+}
+
+enum err store_schema(const char *where, int *database, int *program)
+{
+    *program = migrations_count;
+    return store_is_remote(where) ? postgres_schema(where, database)
+                                  : sqlite_schema(where, database);
 }

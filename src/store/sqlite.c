@@ -103,17 +103,23 @@ static void sqlite_close(struct store *s)
     writer_stop(&q->writer); /* last: who closes last tidies the WAL up */
 }
 
-static const struct engine sqlite_engine = { sqlite_read, sqlite_commit, sqlite_close };
+static const struct engine sqlite_engine = {
+    .ask_size = sizeof(struct ask),
+    .read = sqlite_read,
+    .commit = sqlite_commit,
+    .close = sqlite_close,
+};
 
-enum err store_open(struct store **out, const char *path, void *shared)
+enum err sqlite_open(struct store **out, const struct store_setup *setup)
 {
+    const char *path = setup->where;
     struct sqlite *q = calloc(1, sizeof(*q));
     if (!q)
         return ERR_NO_MEMORY;
     store_init(&q->store, &sqlite_engine);
     queue_init(&q->reads, READS_MOST);
     const char *says = q->writer.db.says;
-    enum err err = writer_start(&q->writer, path, shared);
+    enum err err = writer_start(&q->writer, path, setup->shared);
     for (int i = 0; i < READERS && err == OK; i++) {
         says = q->readers[i].db.says;
         err = reader_start(&q->readers[i], &q->reads, path);

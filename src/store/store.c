@@ -20,6 +20,8 @@ static const struct slot ping_columns[] = { { "number", VALUE_INT, true } };
 static const struct stmt ping = {
     .name = "ping",
     .sqlite = "select max(number) from schema_migrations",
+    .postgres = "select max(number) from schema_migrations",
+    .lane = LANE_ADMIN,
     .columns = ping_columns,
     .ncolumns = 1,
     .rows = -1,
@@ -32,9 +34,14 @@ void store_init(struct store *s, const struct engine *engine)
     list_init(&s->idle);
 }
 
-static void store_free(struct store *s)
+/* With the last that is under way: answers may still be on the loop's queue. */
+static void store_free_last(struct store *s)
 {
+    if (!s->closed || s->open[KIND_READ] || s->open[KIND_WRITE] || s->holds)
+        return;
     struct list *node;
+    if (s->engine->free)
+        s->engine->free(s);
     while ((node = list_take(&s->idle)))
         free(LIST_OF(node, struct ask, node));
     free(s);
@@ -46,13 +53,59 @@ void store_close(struct store *s)
         return;
     s->engine->close(s);
     s->closed = true;
-    if (!s->open[KIND_READ] && !s->open[KIND_WRITE])
-        store_free(s); /* else with the last wake: the answers are on the loop's queue */
+    store_free_last(s);
+}
+
+void store_hold(struct store *s)
+{
+    s->holds++;
+}
+
+void store_release(struct store *s)
+{
+    s->holds--;
+    store_free_last(s);
 }
 
 const char *store_says(const struct store *s)
 {
     return s->says;
+}
+
+bool store_is_remote(const char *where)
+{
+    return str_starts(str_of(where), STR("postgresql://")) ||
+           str_starts(str_of(where), STR("postgres://"));
+}
+
+enum err store_open(struct store **out, const struct store_setup *setup)
+{
+    return store_is_remote(setup->where) ? postgres_open(out, setup) : sqlite_open(out, setup);
+}
+
+bool store_shared(const struct store *s)
+{
+    return s->engine->shared;
+}
+
+bool store_broken(const struct store *s)
+{
+    return s->engine->broken && s->engine->broken(s);
+}
+
+struct lane_health store_lane(const struct store *s, enum lane lane)
+{
+    return s->engine->lane ? s->engine->lane(s, lane) : (struct lane_health){ 0 };
+}
+
+const char *lane_name(enum lane lane)
+{
+    static const char *const names[] = {
+#define LANE(id, name) [LANE_##id] = (name),
+        LANES(LANE)
+#undef LANE
+    };
+    return names[lane];
 }
 
 void ask_fail(struct ask *ask, enum err err, const char *format, ...)
@@ -104,10 +157,19 @@ static void ask_finish(struct ask *ask)
     if (ask->says[0])
         ask_log(s, ask);
 
-    list_push(&s->idle, &ask->node);
-    if (s->closed && !s->open[KIND_READ] && !s->open[KIND_WRITE])
-        store_free(s);
+    ask->finished = ask->held;
+    if (!ask->held)
+        list_push(&s->idle, &ask->node);
+    store_free_last(s);
     wait_done(asker);
+}
+
+void ask_release(struct ask *ask)
+{
+    ask->held = false;
+    if (ask->finished)
+        list_push(&ask->store->idle, &ask->node);
+    ask->finished = false;
 }
 
 static void ask_woken(struct wait *w)
@@ -122,7 +184,7 @@ static struct ask *ask_take(struct store *s, enum kind kind, struct rows *out, s
     wait_open(w);
     *out = (struct rows){ 0 };
     struct list *node = list_take(&s->idle);
-    struct ask *ask = node ? LIST_OF(node, struct ask, node) : malloc(sizeof(*ask));
+    struct ask *ask = node ? LIST_OF(node, struct ask, node) : calloc(1, s->engine->ask_size);
     if (!ask) {
         out->err = ERR_NO_MEMORY;
         wait_done(w);
@@ -134,7 +196,7 @@ static struct ask *ask_take(struct store *s, enum kind kind, struct rows *out, s
     ask->store = s;
     ask->out = out;
     ask->write = kind == KIND_WRITE;
-    ask->committed = false;
+    ask->committed = ask->probe = ask->held = ask->finished = false;
     ask->says[0] = 0;
     ask->asked = clock_mono_now();
     int64_t timeout = config.database_timeout_ms ? config.database_timeout_ms : TIMEOUT_MS;
@@ -175,6 +237,7 @@ void store_ask(struct store *s, const struct stmt *stmt, const struct value *par
     if (!ask)
         return;
     out->stmt = stmt;
+    ask->probe = stmt == &ping;
     ask->change.n = 1;
     ask->change.answer = 0;
     ask->change.at[0].stmt = stmt;

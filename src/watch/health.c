@@ -5,6 +5,7 @@
 #include "base/config.h"
 #include "base/json.h"
 #include "base/mode.h"
+#include "cache/redis.h"
 #include "http/reply.h"
 
 static struct watch_setup setup;
@@ -61,6 +62,19 @@ enum verdict health(struct req *r)
     return WAIT;
 }
 
+static void put_lanes(struct text *t, const struct req *r)
+{
+    json_key(t, "lanes");
+    text_char(t, '{');
+    for (int i = 0; i < LANE_COUNT; i++) {
+        struct lane_health lane = store_lane(r->store, (enum lane)i);
+        text_printf(t, "%s\"%s\":{\"up\":%s,\"open\":%d,\"in_use\":%d,\"queued\":%d}", i ? "," : "",
+                    lane_name((enum lane)i), lane.up ? "true" : "false", lane.open, lane.in_use,
+                    lane.queued);
+    }
+    text_char(t, '}');
+}
+
 static void put_store(struct text *t, const struct req *r)
 {
     const int64_t *asked = r->work;
@@ -75,13 +89,28 @@ static void put_store(struct text *t, const struct req *r)
     text_int(t, clock_mono_now() - *asked);
     json_key(t, "engine");
     json_put_text(t, engine);
+    if (setup.fallback) {
+        json_key(t, "warning");
+        json_put_text(t, STR("POSTGRESQL WAS NOT THERE: this node uses its embedded store"));
+    }
+    if (store_shared(r->store))
+        put_lanes(t, r);
     text_char(t, '}');
+}
+
+/* Without Redis windows and facts are this node's own: it works on, but is not whole. */
+static bool redis_lost(void)
+{
+    return setup.redis && !redis_up(setup.redis);
 }
 
 static void put_cache(struct text *t, const struct req *r)
 {
     json_key(t, "cache");
-    text_lit(t, "{\"status\":\"ok\",\"engine\":\"memory\"");
+    text_lit(t, "{\"status\":");
+    json_put_text(t, redis_lost() ? STR("unavailable") : STR("ok"));
+    json_key(t, "engine");
+    json_put_text(t, setup.redis ? STR("memory and Redis") : STR("memory"));
     json_key(t, "bytes");
     text_int(t, (int64_t)cache_bytes(r->cache));
     json_key(t, "entries");
@@ -108,7 +137,7 @@ static const char *status_of(const struct req *r, int running)
         return "draining";
     if (r->rows.err != OK)
         return "failed";
-    return running < setup.workers ? "degraded" : "ok";
+    return running < setup.workers || redis_lost() || setup.fallback ? "degraded" : "ok";
 }
 
 enum verdict health_known(struct req *r)

@@ -17,16 +17,16 @@ ROOF = len(FLOORS)          # main, master, worker, pipeline: they see every roo
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 PART_OF = {'gen': 'store'}  # the statements, generated from sql/
 
-LIBRARIES = [
+LIBRARIES = [    # who may include it: one room, but where a comment says why there are two
     (r'yyjson\.h', 'base'),
     (r'uv\.h', 'net'),
     (r'(mbedtls|psa)/.*', 'crypto'),
     (r'crypt\.h', 'crypto'),
-    (r'libpq-.*', 'store'),
+    (r'libpq-.*|postgres_ext\.h', 'store'),
     (r'sqlite3\.h', 'store'),
     (r'hiredis/.*', 'cache'),
     (r'llhttp\.h', 'http'),
-    (r'zlib\.h', 'http'),
+    (r'zlib\.h', ('http', 'cache')),    # replies, and large entries in Redis
 ]
 
 
@@ -47,9 +47,10 @@ def check(path, text):
         if not included:
             continue
         header = included[1]
-        for pattern, owner in LIBRARIES:
-            if re.fullmatch(pattern, header) and room != owner:
-                yield Finding(path, number, f'{header} belongs to {owner}/ alone')
+        for pattern, owners in LIBRARIES:
+            owners = (owners,) if isinstance(owners, str) else owners
+            if re.fullmatch(pattern, header) and room not in owners:
+                yield Finding(path, number, f'{header} belongs to {" and ".join(owners)}/ alone')
         if '"' not in line or os.path.exists(os.path.join(ROOT, os.path.dirname(path), header)):
             continue        # a library, or a header that lies beside this file
         other = room_of(header)

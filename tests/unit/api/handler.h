@@ -21,6 +21,7 @@ static struct fixture f;
 static struct principal who;
 static struct cache *cache;
 static struct windows *windows;
+static void *table; /* of the windows */
 static struct offload *passwords;
 static struct keyring *keyring;
 static int64_t later; /* how far the requests' clock is ahead */
@@ -236,8 +237,9 @@ static inline int set_up(void **state)
     config.jwt_expire_minutes = 30;
     config.registration = REGISTRATION_OPEN;
     later = 0;
-    cache = cache_new(1 << 20);
-    windows = windows_init(calloc(1, windows_size(WINDOWS)), WINDOWS);
+    cache = cache_new(&(struct cache_setup){ .max_bytes = 1 << 20 });
+    table = calloc(1, windows_size(WINDOWS));
+    windows = windows_new(table, WINDOWS, NULL);
     passwords = offload_new(2, 4, 0);
     keyring = keyring_new(f.store, STR("0123456789abcdef0123456789abcdef"));
     wait_init(&w, keys_here);
@@ -258,7 +260,8 @@ static inline int tear_down(void **state)
     keyring_free(keyring);
     offload_free(passwords);
     cache_free(cache);
-    free(windows);
+    windows_free(windows);
+    free(table);
     fixture_close(&f);
     fixture_remove(&f);
     return 0;

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/epoch.h"
+#include "../../../src/net/uvloop.h"
 
 static int64_t fake_now;
 
@@ -31,10 +32,11 @@ static int begin(void **state)
     part = calloc(1, epoch_size());
     epoch_init(part);
     metric_labels(METRIC_CACHE_LOOKUPS, "type", names, COUNT(names));
+    metric_labels(METRIC_CACHE_BYTES, "type", names, COUNT(names));
     metrics = calloc(1, metric_size(1));
     metric_init(metrics, 1);
     metric_use(0);
-    c = cache_new(MEBIBYTE);
+    c = cache_new(&(struct cache_setup){ .max_bytes = MEBIBYTE });
     return c ? 0 : -1;
 }
 
@@ -68,23 +70,35 @@ static void forget(struct wait *w)
     w->open = false;
 }
 
+/* As the loop would. */
+static void wake_answered(void)
+{
+    waits_wake(UINT32_MAX);
+}
+
 static int64_t lookups(enum cache_type type, enum outcome outcome)
 {
     return metric_read(METRIC_CACHE_LOOKUPS, (unsigned)type * OUTCOMES + outcome);
 }
 
-static enum cache_got get(struct str key, struct str *value)
+static const struct epochs none;
+
+static enum cache_got get_typed(enum cache_type type, struct str key, struct str *value)
 {
     struct wait w;
     wait_init(&w, do_nothing);
-    enum cache_got got = cache_get(c, CACHE_API, key, &arena, value, &w);
+    enum cache_got got = cache_get(c, type, key, &none, &arena, value, &w);
     assert_true(got != CACHE_WAIT);
     return got;
 }
 
+static enum cache_got get(struct str key, struct str *value)
+{
+    return get_typed(CACHE_API, key, value);
+}
+
 static void fill(struct str key, struct str value)
 {
-    struct epochs none = { 0 };
     cache_fill(c, CACHE_API, key, &none, value);
 }
 
@@ -100,7 +114,7 @@ static void what_was_filled_is_hit(void **state)
     assert_str(value, "one");
     assert_int_equal(cache_entries(c), 1);
     assert_true(cache_bytes(c) > 3);
-    assert_int_equal(metric_read(METRIC_CACHE_BYTES, 0), (int64_t)cache_bytes(c));
+    assert_int_equal(metric_read(METRIC_CACHE_BYTES, CACHE_API), (int64_t)cache_bytes(c));
     assert_int_equal(lookups(CACHE_API, MISS), 1);
     assert_int_equal(lookups(CACHE_API, HIT), 1);
 }
@@ -132,12 +146,9 @@ static void types_are_apart(void **state)
 {
     (void)state;
     struct str value;
-    struct wait w;
-    struct epochs none = { 0 };
-    wait_init(&w, do_nothing);
     cache_fill(c, CACHE_SESSION, STR("a"), &none, STR("one"));
     assert_int_equal(get(STR("a"), &value), CACHE_FILL);
-    assert_int_equal(cache_get(c, CACHE_SESSION, STR("a"), &arena, &value, &w), CACHE_HIT);
+    assert_int_equal(get_typed(CACHE_SESSION, STR("a"), &value), CACHE_HIT);
     for (int type = 0; type < CACHE_TYPE_COUNT; type++)
         assert_string_equal(cache_type_name((enum cache_type)type), names[type]);
 }
@@ -191,7 +202,7 @@ static void a_moved_epoch_makes_it_stale(void **state)
     assert_int_equal(lookups(CACHE_API, STALE), 1);
     assert_int_equal(lookups(CACHE_API, MISS), 0);
     assert_int_equal(cache_entries(c), 0);
-    assert_int_equal(metric_read(METRIC_CACHE_BYTES, 0), 0);
+    assert_int_equal(metric_read(METRIC_CACHE_BYTES, CACHE_API), 0);
 }
 
 static void what_was_loaded_before_a_bump_is_not_stored_after_it(void **state)
@@ -228,7 +239,8 @@ static void one_loads_and_the_others_wait(void **state)
     assert_int_equal(get(STR("a"), &value), CACHE_FILL);
     for (int i = 0; i < 3; i++) {
         wait_init(&waits[i], do_nothing);
-        assert_int_equal(cache_get(c, CACHE_API, STR("a"), &arena, &value, &waits[i]), CACHE_WAIT);
+        assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &waits[i]),
+                         CACHE_WAIT);
         assert_true(waits[i].open);
     }
     assert_int_equal(get(STR("b"), &value), CACHE_FILL); /* another key does not wait */
@@ -238,7 +250,8 @@ static void one_loads_and_the_others_wait(void **state)
     for (int i = 0; i < 3; i++) {
         assert_true(answered(&waits[i]));
         forget(&waits[i]);
-        assert_int_equal(cache_get(c, CACHE_API, STR("a"), &arena, &value, &waits[i]), CACHE_HIT);
+        assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &waits[i]),
+                         CACHE_HIT);
         assert_str(value, "one");
     }
 }
@@ -251,15 +264,18 @@ static void after_a_drop_the_first_to_ask_again_loads(void **state)
     assert_int_equal(get(STR("a"), &value), CACHE_FILL);
     for (int i = 0; i < 2; i++) {
         wait_init(&waits[i], do_nothing);
-        assert_int_equal(cache_get(c, CACHE_API, STR("a"), &arena, &value, &waits[i]), CACHE_WAIT);
+        assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &waits[i]),
+                         CACHE_WAIT);
     }
     cache_drop(c, CACHE_API, STR("a"));
     for (int i = 0; i < 2; i++) {
         assert_true(answered(&waits[i]));
         forget(&waits[i]);
     }
-    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &arena, &value, &waits[1]), CACHE_FILL);
-    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &arena, &value, &waits[0]), CACHE_WAIT);
+    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &waits[1]),
+                     CACHE_FILL);
+    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &waits[0]),
+                     CACHE_WAIT);
     cache_drop(c, CACHE_API, STR("a"));
     assert_true(answered(&waits[0]));
     forget(&waits[0]);
@@ -274,12 +290,124 @@ static void a_fill_that_stores_nothing_wakes_too(void **state)
     struct epochs under = { 0 };
     wait_init(&w, do_nothing);
     assert_int_equal(get(STR("a"), &value), CACHE_FILL);
-    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &arena, &value, &w), CACHE_WAIT);
+    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &w), CACHE_WAIT);
     epochs_add(&under, EPOCH_USER, USER, 16);
     epoch_bump(EPOCH_USER, USER, 16);
     cache_fill(c, CACHE_API, STR("a"), &under, STR("old"));
     assert_true(answered(&w));
     forget(&w);
+}
+
+/* What memory does not keep reaches those who wait all the same, and is gone with their wakes. */
+static void without_memory_those_who_wait_are_served(void **state)
+{
+    (void)state;
+    struct str value;
+    struct wait waits[2];
+    cache_free(c);
+    c = cache_new(&(struct cache_setup){ .max_bytes = 0 });
+    assert_int_equal(get(STR("a"), &value), CACHE_FILL);
+    for (int i = 0; i < 2; i++) {
+        wait_init(&waits[i], do_nothing);
+        assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &waits[i]),
+                         CACHE_WAIT);
+    }
+    fill(STR("a"), STR("one"));
+    assert_int_equal(cache_entries(c), 0);
+    assert_true(answered(&waits[0]) && answered(&waits[1]));
+    forget(&waits[0]);
+    assert_int_equal(get(STR("a"), &value), CACHE_HIT); /* the other one's client has left */
+    assert_str(value, "one");
+    forget(&waits[1]);
+    wake_answered();
+    assert_int_equal(get(STR("a"), &value), CACHE_FILL);
+}
+
+static void what_is_held_is_not_used_after_a_bump(void **state)
+{
+    (void)state;
+    struct str value;
+    struct wait w;
+    struct epochs under = { 0 };
+    wait_init(&w, do_nothing);
+    cache_free(c);
+    c = cache_new(&(struct cache_setup){ .max_bytes = 0 });
+    epochs_add(&under, EPOCH_USER, USER, 16);
+    assert_int_equal(get(STR("a"), &value), CACHE_FILL);
+    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &w), CACHE_WAIT);
+    cache_fill(c, CACHE_API, STR("a"), &under, STR("one"));
+    forget(&w);
+    epoch_bump(EPOCH_USER, USER, 16);
+    assert_int_equal(get(STR("a"), &value), CACHE_FILL);
+    wake_answered();
+}
+
+/* Nor by who stands on more than the value does. */
+static void what_is_held_is_only_for_its_epochs(void **state)
+{
+    (void)state;
+    struct str value;
+    struct wait w;
+    struct epochs under = { 0 };
+    wait_init(&w, do_nothing);
+    cache_free(c);
+    c = cache_new(&(struct cache_setup){ .max_bytes = 0 });
+    assert_int_equal(get(STR("a"), &value), CACHE_FILL);
+    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &w), CACHE_WAIT);
+    fill(STR("a"), STR("one"));
+    forget(&w);
+    epochs_add(&under, EPOCH_USER, USER, 16);
+    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &under, &arena, &value, &w), CACHE_FILL);
+    wake_answered();
+}
+
+static void switched_off_everybody_loads(void **state)
+{
+    (void)state;
+    struct str value;
+    cache_free(c);
+    c = cache_new(&(struct cache_setup){ .max_bytes = MEBIBYTE, .off = true });
+    assert_int_equal(get(STR("a"), &value), CACHE_FILL);
+    assert_int_equal(get(STR("a"), &value), CACHE_FILL);
+    fill(STR("a"), STR("one"));
+    cache_drop(c, CACHE_API, STR("a"));
+    assert_int_equal(get(STR("a"), &value), CACHE_FILL);
+    assert_int_equal(cache_entries(c), 0);
+}
+
+/* ---- loaded ahead of its end ---- */
+
+static void one_loads_ahead_and_the_others_have_it(void **state)
+{
+    (void)state;
+    struct str value;
+    cache_fill(c, CACHE_STARTUP, STR("a"), &none, STR("one"));
+    fake_now += 3240 * SECOND;
+    assert_int_equal(get_typed(CACHE_STARTUP, STR("a"), &value), CACHE_HIT);
+    fake_now += 1;
+    assert_int_equal(get_typed(CACHE_STARTUP, STR("a"), &value), CACHE_FILL);
+    assert_int_equal(get_typed(CACHE_STARTUP, STR("a"), &value), CACHE_HIT);
+    cache_fill(c, CACHE_STARTUP, STR("a"), &none, STR("two"));
+    assert_int_equal(get_typed(CACHE_STARTUP, STR("a"), &value), CACHE_HIT);
+    assert_str(value, "two");
+    cache_fill(c, CACHE_API, STR("a"), &none, STR("one")); /* another strategy */
+    fake_now += 299 * SECOND;
+    assert_int_equal(get(STR("a"), &value), CACHE_HIT);
+}
+
+/* The store is down: the fact is known nevertheless, and only now and then someone pays for trying. */
+static void a_failed_load_ahead_is_not_repeated_at_once(void **state)
+{
+    (void)state;
+    struct str value;
+    cache_fill(c, CACHE_STARTUP, STR("a"), &none, STR("one"));
+    fake_now += 3300 * SECOND;
+    assert_int_equal(get_typed(CACHE_STARTUP, STR("a"), &value), CACHE_FILL);
+    cache_drop(c, CACHE_STARTUP, STR("a"));
+    assert_int_equal(get_typed(CACHE_STARTUP, STR("a"), &value), CACHE_HIT);
+    fake_now += REST;
+    assert_int_equal(get_typed(CACHE_STARTUP, STR("a"), &value), CACHE_FILL);
+    cache_drop(c, CACHE_STARTUP, STR("a"));
 }
 
 static void a_drop_without_a_load_is_harmless(void **state)
@@ -322,6 +450,12 @@ int main(void)
         test(one_loads_and_the_others_wait),
         test(after_a_drop_the_first_to_ask_again_loads),
         test(a_fill_that_stores_nothing_wakes_too),
+        test(without_memory_those_who_wait_are_served),
+        test(what_is_held_is_not_used_after_a_bump),
+        test(what_is_held_is_only_for_its_epochs),
+        test(switched_off_everybody_loads),
+        test(one_loads_ahead_and_the_others_have_it),
+        test(a_failed_load_ahead_is_not_repeated_at_once),
         test(a_drop_without_a_load_is_harmless),
         test(many_keys_in_flight),
     };

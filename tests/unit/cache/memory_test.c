@@ -17,6 +17,8 @@ static void *metrics;
 static int begin(void **state)
 {
     (void)state;
+    static const char *const types[] = { "none", "api", "session", "result", "startup" };
+    metric_labels(METRIC_CACHE_BYTES, "type", types, COUNT(types));
     metrics = calloc(1, metric_size(1));
     metric_init(metrics, 1);
     metric_use(0);
@@ -233,6 +235,24 @@ static void random_use_against_the_plain_rule(void **state)
     assert_int_equal(holds(0, KEYS), (int)memory_entries(m));
 }
 
+static void bytes_are_told_by_type(void **state)
+{
+    (void)state;
+    int key = 1;
+    struct str name = { (char *)&key, sizeof(key) };
+    struct epochs none = { 0 };
+    put(1);
+    memory_put(m, CACHE_SESSION, name, hash_kind(CACHE_SESSION, &key, sizeof(key)), STR("s"), &none,
+               INT64_MAX);
+    int64_t api = metric_read(METRIC_CACHE_BYTES, CACHE_API);
+    int64_t session = metric_read(METRIC_CACHE_BYTES, CACHE_SESSION);
+    assert_true(api > VALUE && session > 0 && session < api);
+    assert_int_equal(api + session, (int64_t)memory_bytes(m));
+    memory_drop(m, find(1));
+    assert_int_equal(metric_read(METRIC_CACHE_BYTES, CACHE_API), 0);
+    assert_int_equal(metric_read(METRIC_CACHE_BYTES, CACHE_SESSION), session);
+}
+
 static void the_smallest_memory_holds_nothing(void **state)
 {
     (void)state;
@@ -257,6 +277,7 @@ int main(void)
         test(the_large_are_not_kept),
         test(hot_entries_alone_do_not_hold_up_a_put),
         test(random_use_against_the_plain_rule),
+        test(bytes_are_told_by_type),
         test(the_smallest_memory_holds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,7 +101,7 @@ static void one_caller_is_never_over_and_hardly_under(void **state)
     (void)state;
     void *part = aligned_alloc(64, (windows_size(64) + 63) / 64 * 64);
     memset(part, 0, windows_size(64));
-    struct windows *ws = windows_init(part, 64);
+    struct windows *ws = windows_new(part, 64, NULL);
     static const struct window wants[] = {
         { 1, SECOND - SECOND % 60, 3 }, { 2, MINUTE, 1 },  { 3, MINUTE, 20 },
         { 4, MINUTE, 1000 },            { 5, HOUR, 7 },    { 6, DAY, 500 },
@@ -112,6 +112,7 @@ static void one_caller_is_never_over_and_hardly_under(void **state)
             w.key = key(w.key * 100 + seed);
             arrive(ws, seed * 7919 + i, &w, 3000, seed % 2);
         }
+    windows_free(ws);
     free(part);
 }
 
@@ -266,7 +267,7 @@ static void try_all(void (*run)(void))
         pthread_barrierattr_init(&shared);
         pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
         pthread_barrier_init(&all->barrier, &shared, WORKERS);
-        all->ws = windows_init((char *)all + (sizeof(*all) + 63) / 64 * 64, t->entries);
+        all->ws = windows_new((char *)all + (sizeof(*all) + 63) / 64 * 64, t->entries, NULL);
         all->clock = 5 * HOUR;
         all->keys = t->keys;
         all->lengths[0] = MINUTE;
@@ -276,6 +277,7 @@ static void try_all(void (*run)(void))
         all->together = t->together;
         run();
         check_log(t->what);
+        windows_free(all->ws);
         munmap(all, size);
     }
 }

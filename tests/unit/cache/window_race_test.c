@@ -25,7 +25,7 @@ static void step(void);
 #define atomic_compare_exchange_weak atomic_compare_exchange_strong
 
 #include "../../../src/cache/entries.c"
-#include "../../../src/cache/window.c"
+#include "../../../src/cache/meter.c"
 
 /* ---- fibers ---- */
 
@@ -140,7 +140,7 @@ struct admission {
 };
 
 static struct {
-    struct windows *ws;
+    struct table *table;
     int64_t clock, limit, length;
     uint64_t keys, crowd; /* as many spends at about one time */
     int left, n;
@@ -168,7 +168,7 @@ static void spend(void)
     int n = draw(&sched.seed) % 4 == 0 ? 2 : 1;
     int64_t from = trial.clock;
     struct spent s;
-    window_spend(trial.ws, want, n, from, &s, NULL);
+    meter_spend(trial.table, want, n, from, &s);
     for (int i = 0; s.admitted && i < n; i++)
         trial.log[trial.n++] = (struct admission){ from, trial.clock, k[i] };
 }
@@ -221,8 +221,8 @@ static int run_trial(uint64_t seed, uint64_t keys)
     sched.pace = paces[draw(&sched.seed) % COUNT(paces)];
     trial.crowd = crowds[draw(&sched.seed) % COUNT(crowds)];
     trial.limit = limits[draw(&sched.seed) % COUNT(limits)];
-    memset(trial.ws, 0, windows_size(1));
-    windows_init(trial.ws, 1);
+    memset(trial.table, 0, table_size(1));
+    table_init(trial.table, 1);
     trial.clock = 5 * HOUR;
     trial.length = MINUTE;
     trial.keys = keys;
@@ -240,7 +240,7 @@ static void try_seeds(uint64_t keys)
 {
     int trials = getenv("RACE_SEEDS") ? atoi(getenv("RACE_SEEDS")) : 80;
     int reached = 0;
-    trial.ws = aligned_alloc(64, (windows_size(1) + 63) / 64 * 64);
+    trial.table = aligned_alloc(64, (table_size(1) + 63) / 64 * 64);
     for (int seed = 0; seed < trials; seed++) {
         int worst = run_trial((uint64_t)seed, keys);
         if (worst > trial.limit)
@@ -248,7 +248,7 @@ static void try_seeds(uint64_t keys)
         assert_true(worst <= trial.limit);
         reached += worst == trial.limit;
     }
-    free(trial.ws);
+    free(trial.table);
     assert_true(reached > trials / 10); /* or nothing was tried */
 }
 

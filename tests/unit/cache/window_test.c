@@ -15,10 +15,11 @@ static void *part, *metrics;
 
 static void begin_with(uint32_t entries)
 {
+    windows_free(ws);
     free(part);
     part = aligned_alloc(64, (windows_size(entries) + 63) / 64 * 64);
     memset(part, 0, windows_size(entries));
-    ws = windows_init(part, entries);
+    ws = windows_new(part, entries, NULL);
 }
 
 static int begin(void **state)
@@ -34,8 +35,10 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
+    windows_free(ws);
     free(part);
     free(metrics);
+    ws = NULL;
     part = NULL;
     metric_init(NULL, 0);
     return 0;

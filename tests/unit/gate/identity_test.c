@@ -150,7 +150,7 @@ static int set_up(void **state)
     fixture_make(&f);
     fixture_open(&f, NULL);
     clock_tick();
-    cache = cache_new(1 << 20);
+    cache = cache_new(&(struct cache_setup){ .max_bytes = 1 << 20 });
     keyring = keyring_new(f.store, JWT_SECRET);
     wait_init(&w, woke);
     keyring_load(keyring, &err, &w);

@@ -69,13 +69,15 @@ static void what_cannot_be_opened_is_an_error(void **state)
 {
     (void)state;
     struct store *s;
-    assert_int_equal(store_open(&s, "/nowhere/at/all.db", NULL), ERR_UNAVAILABLE);
+    const struct store_setup nowhere = { .where = "/nowhere/at/all.db" };
+    const struct store_setup here = { .where = f.path };
+    assert_int_equal(store_open(&s, &nowhere), ERR_UNAVAILABLE);
     FILE *file = fopen(f.path, "w");
     fputs("this is not a database, but it is long enough to be taken for one: "
           "0123456789012345678901234567890",
           file);
     fclose(file);
-    assert_int_equal(store_open(&s, f.path, NULL), ERR_UNAVAILABLE);
+    assert_int_equal(store_open(&s, &here), ERR_UNAVAILABLE);
 }
 
 /* A child's life: it writes marks from `from` on, eight at a time, until `count` are in. */

@@ -73,7 +73,8 @@ static inline void fixture_open(struct fixture *f, void *shared)
 {
     assert_int_equal(loop_init(), OK);
     loop_stop();
-    assert_int_equal(store_open(&f->store, f->path, shared), OK);
+    const struct store_setup setup = { .where = f->path, .shared = shared };
+    assert_int_equal(store_open(&f->store, &setup), OK);
 }
 
 static inline void fixture_close(struct fixture *f)

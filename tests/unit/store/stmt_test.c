@@ -1,5 +1,5 @@
 /* Every statement of sql/ against a migrated database. */
-#include "fixture.h"
+#include "database.h"
 
 static void every_statement_prepares_with_its_columns(void **state)
 {
@@ -195,6 +195,210 @@ static void a_page_begins_where_its_index_says(void **state)
     sqlite3_close(db);
 }
 
+/* What the program calls past, the store does too, at once. */
+static void the_stores_clock_is_not_behind(void **state)
+{
+    struct fixture *f = *state;
+    struct uuid node = id_of(1);
+    fixture_open(f, NULL);
+    for (int i = 0; i < 20; i++) {
+        struct change c;
+        struct asked a;
+        int64_t before = clock_wall_now();
+        change_init(&c, &f->arena);
+        add_duty_take(&c, STR("test"), &node, 0);
+        store_commit(f->store, &c, &asked_new(&a)->rows, &a.wait);
+        settle();
+        assert_true(rows_next(&a.rows));
+        assert_in_range(rows_int(&a.rows, COL_DUTY_TAKE_UNTIL), before, clock_wall_now() + 2000);
+        rows_fini(&a.rows);
+    }
+    fixture_close(f);
+}
+
+static int64_t purge(struct fixture *f, int64_t before, int64_t limit)
+{
+    struct change c;
+    struct asked a;
+    change_init(&c, &f->arena);
+    add_idempotency_purge(&c, before, limit);
+    store_commit(f->store, &c, &asked_new(&a)->rows, &a.wait);
+    settle();
+    assert_int_equal(a.rows.err, OK);
+    return a.rows.changed;
+}
+
+static void a_purge_takes_the_oldest_and_no_more_than_it_may(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f, NULL);
+    for (int n = 1; n <= 5; n++) {
+        struct uuid id = id_of(n);
+        struct change c;
+        struct asked a;
+        change_init(&c, &f->arena);
+        add_idempotency_add(&c, &id, STR("k"), STR("h"), 200, STR_NONE, STR_NONE, 1, 0, 10 * n);
+        store_commit(f->store, &c, &asked_new(&a)->rows, &a.wait);
+        settle();
+        assert_int_equal(a.rows.err, OK);
+    }
+    assert_int_equal(purge(f, 10, 2), 0);
+    assert_int_equal(purge(f, 50, 3), 3);
+    assert_int_equal(sql(f, "select min(created_at) from idempotency"), 40);
+    assert_int_equal(purge(f, 50, 3), 1);
+    assert_int_equal(purge(f, 50, 3), 0);
+    assert_int_equal(sql(f, "select min(created_at) from idempotency"), 50);
+    fixture_close(f);
+}
+
+/* ---- PostgreSQL ---- */
+
+/* A parameter as libpq takes it: text. */
+static void text_for(const struct slot *slot, char *out, size_t size)
+{
+    struct value v = value_for(slot, false);
+    if (v.type == VALUE_UUID)
+        snprintf(out, size, "00000000-0000-7000-8000-000000000001");
+    else if (v.type == VALUE_TEXT || v.type == VALUE_JSON)
+        snprintf(out, size, "%.*s", (int)v.text.n, v.text.p);
+    else if (v.type == VALUE_BYTES)
+        snprintf(out, size, "\\x0102");
+    else
+        snprintf(out, size, "1");
+}
+
+static PGresult *stmt_run(PGconn *conn, const struct stmt *stmt)
+{
+    static char texts[STMT_PARAMS_MAX][64];
+    const char *values[STMT_PARAMS_MAX];
+    for (int i = 0; i < stmt->nparams; i++) {
+        text_for(&stmt->params[i], texts[i], sizeof(texts[i]));
+        values[i] = texts[i];
+    }
+    return PQexecParams(conn, stmt->postgres, stmt->nparams, NULL, values, NULL, NULL, 0);
+}
+
+static bool starts(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* The tables are empty, so whatever must find its row does not. */
+static void a_change_that_misses_fails_its_transaction(void **state)
+{
+    (void)state;
+    struct database d;
+    int missed = 0;
+    database_make(&d, "");
+    assert_int_equal(store_migrate(d.url, NULL), OK);
+    PGconn *conn = database_connect(d.url);
+    for (int i = 0; i < stmts_count; i++) {
+        const struct stmt *stmt = stmts[i];
+        bool misses =
+            stmt->rows == 1 && (starts(stmt->sqlite, "update") || starts(stmt->sqlite, "delete"));
+        PQclear(PQexec(conn, "begin"));
+        PGresult *result = stmt_run(conn, stmt);
+        const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+        bool failed = PQtransactionStatus(conn) == PQTRANS_INERROR;
+        if (misses && (!failed || !code || strcmp(code, "GH001") != 0))
+            fail_msg("%s finds nothing and says %s", stmt->name, code ? code : "nothing");
+        if (!misses && code && !starts(code, "2350")) /* a key that is there, or is not */
+            fail_msg("%s: %s", stmt->name, PQresultErrorMessage(result));
+        if (!failed && stmt->counted)
+            assert_string_equal(PQgetvalue(result, 0, 0), "1");
+        missed += misses;
+        PQclear(result);
+        PQclear(PQexec(conn, "rollback"));
+    }
+    assert_in_range(missed, 15, 1000);
+    PQfinish(conn);
+    database_drop(&d);
+}
+
+#define ID "00000000-0000-7000-8000-000000000001"
+
+/* What a task that is claimed and failed gives back, and which bumps come of it. */
+static void what_a_change_returned_comes_with_its_bumps(void **state)
+{
+    (void)state;
+    struct database d;
+    database_make(&d, "");
+    assert_int_equal(store_migrate(d.url, NULL), OK);
+    database_sql(d.url, "insert into users values ('" ID
+                        "', 'a', 'h', 'user', 'active', 1, '{}', 1, 1, 1);"
+                        "insert into agents values ('" ID "', '" ID
+                        "', 'n', null, null, null, '{}', 's', '{}', 1, 1, 1);"
+                        "insert into tasks select md5(n::text)::uuid, '" ID "', '" ID
+                        "', null, null, n, 1, 2, 'pending',"
+                        " 0, null, null, null, null, '{}', 1, 1, 1 from generate_series(1, 3) n");
+    PGconn *conn = database_connect(d.url);
+    PGresult *result = stmt_run(conn, &stmt_task_claim); /* one of them: the limit is 1 */
+    assert_int_equal(PQntuples(result), 1);
+    assert_string_equal(PQgetvalue(result, 0, COL_TASK_STATUS), "in_progress");
+    assert_string_equal(PQgetvalue(result, 0, COL_TASK_PRIORITY), "3");
+    PQclear(result);
+    result = database_ask(
+        conn, "select count(*), bool_and(what = '\\x0510'::bytea || uuid_send(md5('3')::uuid)"
+              " and node is null and at > 1000000000000000) from bumps");
+    assert_string_equal(PQgetvalue(result, 0, 0), "1");
+    assert_string_equal(PQgetvalue(result, 0, 1), "t");
+    PQclear(result);
+
+    PQclear(database_ask(conn, "update tasks set status = 'cancelled'"));
+    PQclear(stmt_run(conn, &stmt_task_claim)); /* none, so no row */
+    result = database_ask(conn, "select count(*) from bumps");
+    assert_string_equal(PQgetvalue(result, 0, 0), "1");
+    PQclear(result);
+
+    /* With rows wanted and given. */
+    PQclear(database_ask(conn, "insert into sessions values ('" ID "', '" ID
+                               "', '', '', 9, null, 1, 1, 1);"
+                               "insert into refresh_tokens values ('\\x0102', '" ID "', 1, 9)"));
+    result = stmt_run(conn, &stmt_refresh_use);
+    assert_int_equal(PQntuples(result), 1);
+    assert_string_equal(PQgetvalue(result, 0, COL_REFRESH_USE_SUCCESSOR), "\\x0102");
+    PQclear(result);
+    PQfinish(conn);
+    database_drop(&d);
+}
+
+/* Two demotions at once, each of whom would leave the other: the second waits, and sees what the first did. */
+static void of_two_last_admins_one_stays(void **state)
+{
+    (void)state;
+    struct database d;
+    database_make(&d, "");
+    assert_int_equal(store_migrate(d.url, NULL), OK);
+    database_sql(
+        d.url,
+        "insert into users select md5(n::text)::uuid, n::text, 'h', 'admin', 'active', 1, '{}', 1, 1, 1"
+        " from generate_series(1, 2) n");
+    PGconn *first = database_connect(d.url), *second = database_connect(d.url);
+    PQclear(database_ask(first, "begin; update users set role = 'user' where email = '1'"));
+    PQclear(stmt_run(first, &stmt_user_admin_lock));
+    PQclear(stmt_run(first, &stmt_user_admin_left));
+    PQclear(database_ask(second, "begin; update users set role = 'user' where email = '2'"));
+    PQclear(database_ask(second, "set local lock_timeout = '10s'"));
+    assert_int_equal(
+        PQsendQueryParams(second, stmt_user_admin_lock.postgres, 0, NULL, NULL, NULL, NULL, 0), 1);
+    for (int64_t waits = 0, tries = 0; waits == 0; tries++) {
+        assert_in_range(tries, 0, 2000);
+        waits = database_sql(d.url, "select count(*) from pg_locks where not granted");
+    }
+    PQclear(database_ask(first, "commit"));
+    for (PGresult *result; (result = PQgetResult(second));)
+        PQclear(result);
+    PGresult *left = stmt_run(second, &stmt_user_admin_left);
+    assert_string_equal(PQresultErrorField(left, PG_DIAG_SQLSTATE), "GH001");
+    PQclear(left);
+    PQfinish(first);
+    PQfinish(second);
+    assert_int_equal(database_sql(d.url, "select count(*) from users where role = 'admin'"), 1);
+    database_drop(&d);
+}
+
+/* ---- running them ---- */
+
 static int setup(void **state)
 {
     static struct fixture f;
@@ -217,6 +421,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(typed_functions_reach_their_statements, setup, teardown),
         cmocka_unit_test_setup_teardown(pages_meet_without_gap_or_overlap, setup, teardown),
         cmocka_unit_test_setup_teardown(a_page_begins_where_its_index_says, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_stores_clock_is_not_behind, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_purge_takes_the_oldest_and_no_more_than_it_may, setup,
+                                        teardown),
+        cmocka_unit_test(a_change_that_misses_fails_its_transaction),
+        cmocka_unit_test(what_a_change_returned_comes_with_its_bumps),
+        cmocka_unit_test(of_two_last_admins_one_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,7 +66,7 @@ static int set_up(void **state)
     (void)state;
     fixture_make(&fixture);
     fixture_open(&fixture, NULL);
-    cache = cache_new(1 << 20);
+    cache = cache_new(&(struct cache_setup){ .max_bytes = 1 << 20 });
     config.metrics_allow = (char *)"10.1.0.0/16,2001:db8::/32";
     clock_tick();
     atomic_store(&running, 2);
