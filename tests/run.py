@@ -3,12 +3,17 @@
 
     tests/run.py <build folder> [filter]
     tests/run.py --programs <build folder> <filter>     what must be built for that
+    tests/run.py --services <command>...                any command, beside a PostgreSQL and a Redis
 
-Jobs are the cmocka and fuzz-replay programs that meson declares, and each tests/**/test_*.py. A job
-has a folder of its own (TMPDIR, removed afterwards), a time limit, and a sanitizer log that must stay
-empty; what it leaves running is ended and counted as a failure.
+Jobs are the cmocka and fuzz-replay programs that meson declares, and each tests/**/test_*.py: those of
+flow once for each engine, as flow/test_http and flow/test_http@postgres, unless the module says
+otherwise in its ENGINES. A job has a folder of its own (TMPDIR, removed afterwards), a time limit, and a
+sanitizer log that must stay empty; what it leaves running is ended and counted as a failure. When one of
+the jobs wants it, a private PostgreSQL and Redis run meanwhile: TEST_POSTGRES_URL (a database's name is
+to be appended) and TEST_REDIS_URL.
 """
 import concurrent.futures
+import contextlib
 import faulthandler
 import glob
 import json
@@ -24,10 +29,14 @@ import time
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, 'tests'))
+from support.process import parents
+from support.services import Postgres, Redis
 PARALLEL = 2
 PROGRAM_SECONDS = 120
 CASE_SECONDS = 180
-ALL_SECONDS = 10 * 60
+ALL_SECONDS = 13 * 60
+SERVICES = ('TEST_POSTGRES_URL', 'TEST_REDIS_URL')
 
 printing = threading.Lock()
 
@@ -35,8 +44,8 @@ printing = threading.Lock()
 class Job:
     """One program, and what came of its cases: (name, problem or None)."""
 
-    def __init__(self, name, command):
-        self.name, self.command = name, command
+    def __init__(self, name, command, engine=''):
+        self.name, self.command, self.engine = name, command, engine
         self.cases, self.skipped, self.output = [], [], ''
 
     def fail(self, name, problem):
@@ -63,9 +72,48 @@ def find_programs(build, wanted):
 def find_jobs(build, wanted):
     jobs = find_programs(build, wanted)
     for path in sorted(glob.glob(os.path.join(ROOT, 'tests', '**', 'test_*.py'), recursive=True)):
-        name = os.path.relpath(path, os.path.join(ROOT, 'tests'))[:-len('.py')]
-        jobs.append(Job(name, [sys.executable, os.path.abspath(__file__), '--cases', path, name, wanted]))
+        module = os.path.relpath(path, os.path.join(ROOT, 'tests'))[:-len('.py')]
+        for engine in engines_of(path, module):
+            name = module if engine == 'sqlite' else f'{module}@{engine}'
+            if wanted in name or wanted.rpartition('.')[2] in read(path):   # else none of its cases has that name
+                command = [sys.executable, os.path.abspath(__file__), '--cases', path, name, wanted]
+                jobs.append(Job(name, command, engine))
     return jobs
+
+
+def engines_of(path, module):
+    """The module's ENGINES = 'sqlite postgres'."""
+    said = re.search(r"^ENGINES = '([a-z ]+)'", read(path), re.M)
+    return said[1].split() if said else ['sqlite', 'postgres'] if module.startswith('flow/') else ['sqlite']
+
+
+def wants_services(job):
+    path = job.command[job.command.index('--cases') + 1] if '--cases' in job.command else job.command[0]
+    try:
+        with open(path, 'rb') as file:
+            text = file.read()      # of a program too: a name it looks up stands in it
+    except FileNotFoundError:       # it did not build, which the job will say
+        return False
+    return job.engine == 'postgres' or any(name.encode() in text for name in SERVICES)
+
+
+@contextlib.contextmanager
+def services(wanted=True):
+    """A PostgreSQL and a Redis in a folder of their own; gives their addresses by the names of the environment."""
+    folder = os.path.realpath(tempfile.mkdtemp(prefix='gatehouse-test-'))
+    os.chmod(folder, 0o711)     # the database may run as another user
+    started = []
+    try:
+        if wanted:
+            started += [Postgres(os.path.join(folder, 'postgres')), Redis(os.path.join(folder, 'redis'))]
+            base, cache = [service.start() for service in started]
+        yield dict(zip(SERVICES, (base.url(''), cache.url()))) if wanted else {}
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for service in started:
+            service.stop()
+            service.destroy()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def environment(build, folder):
@@ -80,22 +128,24 @@ def environment(build, folder):
 def processes_of(folder):
     """Ids of the processes that were started, however indirectly, with this TMPDIR or one below."""
     mark = f'TMPDIR={folder}'.encode()
-    for entry in os.listdir('/proc'):
+    tree, found = parents(), []
+    for pid in tree:
         try:
-            with open(f'/proc/{entry}/environ', 'rb') as file:
+            with open(f'/proc/{pid}/environ', 'rb') as file:
                 values = file.read().split(b'\0')
-            with open(f'/proc/{entry}/stat') as file:
-                dead = file.read().rpartition(')')[2].split()[0] in 'ZX'
-        except (OSError, ValueError):
+        except OSError:
             continue
-        if not dead and any(v == mark or v.startswith(mark + b'/') for v in values):
-            yield int(entry)
+        if any(v == mark or v.startswith(mark + b'/') for v in values):
+            found.append(pid)
+    for pid in found:       # a backend of PostgreSQL writes its title over its environment
+        found += [child for child, parent in tree.items() if parent == pid and child not in found]
+    return found
 
 
 def end_processes_of(folder, patience):
     """Ends what is left, at first by waiting; returns the command lines of what did not go by itself."""
     until = time.monotonic() + patience
-    while (left := list(processes_of(folder))) and time.monotonic() < until:
+    while (left := processes_of(folder)) and time.monotonic() < until:
         time.sleep(0.05)
     stayed = []
     for pid in left:
@@ -117,7 +167,8 @@ def run_job(job, build, top, stop):
     begun = time.monotonic()
     with open(output, 'wb') as out, open(results if not python else os.devnull, 'wb') as tap:
         try:
-            process = subprocess.Popen(job.command, env=dict(environment(build, folder), RESULTS=results),
+            own = dict(environment(build, folder), RESULTS=results, ENGINE=job.engine or 'sqlite')
+            process = subprocess.Popen(job.command, env=own,
                                        stdin=subprocess.DEVNULL, stdout=out if python else tap, stderr=out)
             status = process.wait(None if python else PROGRAM_SECONDS)
         except OSError as why:
@@ -199,11 +250,15 @@ def report(job, seconds):
 
 def run_all(build, wanted):
     top = os.path.realpath(tempfile.mkdtemp(prefix='gatehouse-test-'))
+    os.chmod(top, 0o711)        # a job may start a database, as another user
     stop = threading.Event()
     done = []
+    jobs = find_jobs(build, wanted)
     try:
-        with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-            waiting = [pool.submit(run_job, job, build, top, stop) for job in find_jobs(build, wanted)]
+        with services(any(wants_services(job) for job in jobs)) as urls, \
+                concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
+            os.environ.update(urls)
+            waiting = [pool.submit(run_job, job, build, top, stop) for job in jobs]
             try:
                 for future in concurrent.futures.as_completed(waiting, timeout=ALL_SECONDS):
                     done.append(future.result())
@@ -278,7 +333,7 @@ class Events(unittest.TestResult):
 
 def run_cases(path, name, wanted):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    sys.path[0:0] = [os.path.dirname(path), os.path.join(ROOT, 'tests')]
+    sys.path.insert(0, os.path.dirname(path))
     module = os.path.splitext(os.path.basename(path))[0]
     chosen = unittest.TestSuite()
 
@@ -286,16 +341,29 @@ def run_cases(path, name, wanted):
         for test in suite:
             if isinstance(test, unittest.TestSuite):
                 choose(test)
-            elif wanted in f'{name}.{test.id().partition(".")[2]}':
+            elif wanted in f'{name}.{test.id().partition(".")[2]}' and is_of_engine(test):
                 chosen.addTest(test)
+
+    def is_of_engine(test):
+        """As support.about() marks what is of one engine only."""
+        method = getattr(test, getattr(test, '_testMethodName', ''), None)
+        engine = os.environ['ENGINE']
+        return getattr(method, 'about', engine) == engine == getattr(test, 'about', engine)
 
     choose(unittest.defaultTestLoader.loadTestsFromName(module))
     chosen.run(Events(name))
 
 
+def run_beside_services(command):
+    with services() as urls:
+        return subprocess.run(command, env={**os.environ, **urls}).returncode
+
+
 def main():
     # A signal must pass through the same clean-up as a failure.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     if sys.argv[1:2] == ['--cases']:
         return run_cases(*sys.argv[2:5])
     if sys.argv[1:2] == ['--programs']:
@@ -303,6 +371,8 @@ def main():
         programs = [os.path.relpath(job.command[0], build) for job in find_programs(build, wanted)]
         print('gatehouse', *programs, sep='\n')
         return 0
+    if sys.argv[1:2] == ['--services'] and sys.argv[2:]:
+        return run_beside_services(sys.argv[2:])
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     return run_all(sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else '')

@@ -8,6 +8,8 @@ import unittest
 
 from support import (API, Api, Case, Conn, Framing, Gone, Server, Writers, login, person, register, request)
 
+ENGINES = 'sqlite postgres'
+
 
 class Load:
     """Clients without pause and without a second try. Each stops when it is refused a connection after `ending`."""

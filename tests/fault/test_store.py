@@ -1,6 +1,5 @@
 """The store does not answer: a write lock held from outside. What cannot be done is 503, what can be answered is, and
 it passes."""
-import sqlite3
 import threading
 import time
 import unittest
@@ -158,10 +157,7 @@ class Locked(Case):
             base.close()
 
     def test_the_file_is_whole_afterwards(self):
-        self.assertEqual(server.query('pragma integrity_check')[0][0], 'ok')
-        base = sqlite3.connect(f'{server.data}/gatehouse.db')
-        self.assertEqual(base.execute('pragma foreign_key_check').fetchall(), [])
-        base.close()
+        server.store.verify(self)
 
 
 if __name__ == '__main__':

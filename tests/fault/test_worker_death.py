@@ -7,6 +7,8 @@ import unittest
 
 from support import Api, Case, Conn, Gone, Server, Writers, on_every_worker, register, together
 
+ENGINES = 'sqlite postgres'
+
 KILLS = int(os.environ.get('KILLS', '10'))
 
 
@@ -199,9 +201,9 @@ class WorkerDeath(Case):
                     wait_for_workers(self, server, without=(victim,))
             together([work, work, work, kill])
             self.assertEqual(set(finished), ids)
-            rows = {row['id'].hex(): row for row in server.query('select id, status, result from tasks')}
+            rows = {row['id']: row for row in server.query('select id, status, result from tasks')}
             for id, lease in finished.items():
-                row = rows[id.replace('-', '')]
+                row = rows[id]
                 self.assertEqual((row['status'], row['result']), ('completed', f'"{lease}"'))
 
 

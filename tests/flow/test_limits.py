@@ -3,6 +3,7 @@ import re
 import threading
 import time
 import unittest
+import uuid
 
 from support import (API, Api, Case, Conn, Server, claims, fresh_email, fresh_source, login, person, register, request,
                      together, uuid7)
@@ -98,8 +99,7 @@ class User(Limited):
         me = register(self.server)
         found = [me.post('startups', {'name': 'n'}).status for _ in range(LIMIT + 10)]
         self.assertEqual((found.count(201), found.count(429)), (LIMIT, 10))
-        rows = self.server.query('select count(*) as n from startups where owner_id = ?',
-                                 bytes.fromhex(me.id.replace('-', '')))
+        rows = self.server.query('select count(*) as n from startups where owner_id = ?', uuid.UUID(me.id))
         self.assertEqual(rows[0]['n'], LIMIT)
 
     def test_health_is_exempt(self):

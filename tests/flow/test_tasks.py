@@ -2,6 +2,7 @@
 import threading
 import time
 import unittest
+import uuid
 from datetime import datetime, timezone
 
 from support import Api, Case, Server, register, together, uuid7
@@ -156,7 +157,7 @@ class Claim(Tasks):
         item = self.one()
         self.verb(id, 'complete', lease=item['lease'])
         rows = server.query('select action, target, correlation from audit where principal_id = ?',
-                            bytes.fromhex(self.me.id.replace('-', '')))
+                            uuid.UUID(self.me.id))
         actions = [row['action'] for row in rows]
         for action in ('task.create', 'task.claim', 'task.complete'):
             self.assertEqual(actions.count(action), 1, actions)
@@ -252,10 +253,7 @@ class Fail(Tasks):
             id = self.task(max_attempts=9)
             for attempt in pauses:
                 # Not what a client can do: the pause is taken out of the row, so that the test need not wait for it.
-                base = server.database()
-                with base:
-                    base.execute('update tasks set run_at = 1 where id = ?', (bytes.fromhex(id.replace('-', '')),))
-                base.close()
+                server.query('update tasks set run_at = 1 where id = ?', uuid.UUID(id))
                 item = self.one()
                 self.assertEqual((item['id'], item['attempt']), (id, attempt))
                 row = self.verb(id, 'fail', lease=item['lease']).json
@@ -269,10 +267,7 @@ class Fail(Tasks):
     def test_three_attempts_then_failed(self):
         id = self.task()
         for attempt in (1, 2, 3):
-            base = server.database()
-            with base:
-                base.execute('update tasks set run_at = 1 where id = ?', (bytes.fromhex(id.replace('-', '')),))
-            base.close()
+            server.query('update tasks set run_at = 1 where id = ?', uuid.UUID(id))
             item = self.one()
             self.assertEqual(item['attempt'], attempt)
             self.assert_status(self.verb(id, 'fail', lease=item['lease'], error=f'number {attempt}'), 200)

@@ -2,17 +2,16 @@
 import atexit
 import json
 import os
-import random
 import re
 import shutil
 import signal
-import socket
-import sqlite3
 import subprocess
 import tempfile
 import time
 import unittest
 
+from .process import Port, alive, family, parents
+from .store import ENGINE, Database, Embedded
 from .wire import Conn, Framing, Gone
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -37,60 +36,23 @@ def binary():
     return path
 
 
-class Port:
-    """A port below those that the kernel hands out, held against the other tests by the name of a socket."""
-
-    def __init__(self):
-        for _ in range(200):
-            self.number = random.SystemRandom().randrange(15000, 32000)
-            self.claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            try:
-                self.claim.bind(f'\0gatehouse-test-port-{self.number}')
-                with socket.socket() as probe:
-                    probe.bind(('127.0.0.1', self.number))
-                return
-            except OSError:
-                self.claim.close()
-        raise AssertionError('no free port')
-
-    def give(self):
-        self.claim.close()
-
-
-def parents():
-    """{pid: parent} of every process that runs."""
-    found = {}
-    for entry in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            with open(f'/proc/{entry}/stat') as file:
-                state, parent = file.read().rpartition(')')[2].split()[:2]
-            if state not in 'ZX':
-                found[int(entry)] = int(parent)
-        except OSError:
-            pass
-    return found
-
-
-def alive(pid):
-    try:
-        with open(f'/proc/{pid}/stat') as file:
-            return file.read().rpartition(')')[2].split()[0] not in 'ZX'
-    except OSError:
-        return False
-
-
 class Server:
-    def __init__(self, limits=None, binary_path=None, **settings):
-        """settings: configuration by name. limits: {resource: value} for setrlimit, soft and hard."""
+    def __init__(self, limits=None, binary_path=None, engine=None, beside=None, **settings):
+        """settings: configuration by name. limits: {resource: value} for setrlimit, soft and hard. engine: sqlite or
+        postgres, for a test that is about one. beside: a server whose database, Redis and secret this one shares."""
         self.binary = binary_path or binary()
         self.folder = tempfile.mkdtemp(prefix='gh-')
         self.port_held = Port()
         self.port = self.port_held.number
         self.data = os.path.join(self.folder, 'data')
+        self.beside = beside
+        self.store = beside.store if beside else Database() if (engine or ENGINE) == 'postgres' else Embedded(self.data)
         self.settings = {'HOST': '127.0.0.1', 'PORT': self.port, 'WORKERS': 2, 'DATA_DIR': self.data,
-                         'BCRYPT_COST': 10, 'RATE_LIMIT_PROFILE': 'off', 'DRAIN_SECONDS': 0, **settings}
+                         'BCRYPT_COST': 10, 'RATE_LIMIT_PROFILE': 'off', 'DRAIN_SECONDS': 0, **self.store.settings,
+                         **settings}
         self.limits = limits or {}
         self.process = None
+        self.said = 0           # of what is in `out`, by those before it
         self.known = set()      # every process seen below ours, for the clean-up
         self.users = 0
         running.add(self)
@@ -98,6 +60,7 @@ class Server:
     # ---- life ----
 
     def environment(self, **settings):
+        self.store.make()
         kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         chosen = {**self.settings, **settings}
         return {**kept, **{name: str(value) for name, value in chosen.items() if value is not None}}
@@ -109,6 +72,7 @@ class Server:
             for what, value in self.limits.items():
                 resource.setrlimit(what, (value, value))
 
+        self.said = len(self.text('out'))
         with open(self.path('out'), 'ab') as out, open(self.path('log'), 'ab') as log:
             self.process = subprocess.Popen([self.binary, *(args or ('serve',))], env=self.environment(**settings),
                                             cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=log,
@@ -129,7 +93,7 @@ class Server:
         while time.monotonic() < until:
             if self.process.poll() is not None:
                 raise AssertionError(f'the server ended with {self.process.returncode}:\n{self.text()[-4000:]}')
-            if self.is_ready():
+            if len(self.text('out')) > self.said and self.is_ready():    # the first: the last worker is there too
                 self.pids()
                 return
             time.sleep(0.02)
@@ -144,10 +108,7 @@ class Server:
 
     def pids(self):
         """The master, and all below it."""
-        tree = parents()
-        group = [self.process.pid] if self.process and alive(self.process.pid) else []
-        for pid in group:
-            group += [child for child, parent in tree.items() if parent == pid]
+        group = family(self.process.pid) if self.process else []
         self.known.update(group)
         return group
 
@@ -206,6 +167,8 @@ class Server:
         finally:
             self.port_held.give()
             shutil.rmtree(self.folder, ignore_errors=True)
+            if not self.beside:
+                self.store.destroy()
 
     def finish(self):
         """The end of a test: a clean stop, then nothing is left."""
@@ -267,16 +230,12 @@ class Server:
 
     def database(self, **options):
         """The embedded store, read from outside."""
-        base = sqlite3.connect(os.path.join(self.data, 'gatehouse.db'), timeout=10, **options)
-        base.row_factory = sqlite3.Row
-        return base
+        return self.store.database(**options)
 
     def query(self, sql, *values):
-        base = self.database()
-        try:
-            return base.execute(sql, values).fetchall()
-        finally:
-            base.close()
+        """Rows of the store, on either engine: '?' for a value, a uuid.UUID for an id; ids come as text. What is no
+        select is done, and gives none."""
+        return self.store.query(sql, *values)
 
     # ---- the command line ----
 
