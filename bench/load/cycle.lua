@@ -1,15 +1,21 @@
 -- wrk script: cycles through prepared requests, and prints one line of JSON at the end.
--- wrk ... -s cycle.lua <url> -- <file of "path token" lines, or none for one plain request>
+-- wrk ... -s cycle.lua <url> -- <file of "path token address body" lines>
+-- Those with a body are POSTs; an address that is not - is where a proxy would say that the client is.
 local requests, at = {}, 0
 
 function init(args)
-    if args[1] then
-        for line in io.lines(args[1]) do
-            local path, token = line:match("^(%S+) (%S+)$")
-            requests[#requests + 1] = wrk.format("GET", path, { Authorization = "Bearer " .. token })
+    for line in io.lines(args[1]) do
+        local path, token, address, body = line:match("^(%S+) (%S+) (%S+) ?(.*)$")
+        local headers = { Authorization = "Bearer " .. token }
+        if address ~= "-" then
+            headers["X-Forwarded-For"] = address
         end
-    else
-        requests[1] = wrk.format("GET", "/")
+        if body == "" then
+            requests[#requests + 1] = wrk.format("GET", path, headers)
+        else
+            headers["Content-Type"] = "application/json"
+            requests[#requests + 1] = wrk.format("POST", path, headers, body)
+        end
     end
 end
 

@@ -4,6 +4,8 @@ import socket
 import struct
 import time
 
+from servers import Failed
+
 WANTED = 5000
 
 
@@ -19,10 +21,10 @@ def open_one(server):
     conn = socket.create_connection(('127.0.0.1', server.port), timeout=10)
     # Closing resets, so that thousands of ports do not stay in TIME_WAIT.
     conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
-    conn.sendall(b'GET /health/live HTTP/1.1\r\nHost: bench\r\n\r\n')
+    conn.sendall(f'GET {server.live_path} HTTP/1.1\r\nHost: bench\r\n\r\n'.encode())
     reply = conn.recv(65536)
     if not reply.startswith(b'HTTP/1.1 200 '):
-        raise SystemExit(f'{server.name} refused an idle connection: {reply[:200]!r}')
+        raise Failed(f'refused an idle connection: {reply[:200]!r}')
     return conn
 
 

@@ -7,12 +7,16 @@ import socket
 import subprocess
 import time
 
+from people import populate
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, 'build')
 BINARY = os.path.join(BUILD, 'gatehouse')
+PEERS = os.path.join(ROOT, 'bench', 'peers')
 SERVER_CORE, LOAD_CORE = '0', '1'
 TICK = os.sysconf('SC_CLK_TCK')
 REPLY_BYTES = 300
+CHANGING = {'LANE_WRITE': '16/16'}      # of Gatehouse: as many connections for changes as its peers have
 
 
 def free_port():
@@ -21,16 +25,27 @@ def free_port():
         return probe.getsockname()[1]
 
 
+class Failed(Exception):
+    """Why a server is not measured."""
+
+
 class Server:
     """A process group on its own core, with a folder of its own. Use as a context."""
 
-    name = work = None
-    ready_path = '/'
+    name = None
+    ready_path = live_path = '/'
 
-    def __init__(self, top):
-        self.folder = os.path.join(top, self.name)
-        os.makedirs(self.folder, exist_ok=True)
+    def __init__(self, world, work='W0'):
+        self.world, self.work = world, work
+        self.folder = world.folder(f'{work} {self.name}')
         self.port = free_port()
+
+    def prepare(self):
+        """Before the first start: what it is built or installed from."""
+
+    def populate(self):
+        """The requests of its work, once it runs."""
+        return self.world.crowd.requests(self.work)
 
     def command(self):
         raise NotImplementedError
@@ -58,12 +73,13 @@ class Server:
                 break
             time.sleep(0.0005)
         with open(os.path.join(self.folder, 'log'), errors='replace') as log:
-            raise SystemExit(f'{self.name} did not become ready:\n{log.read()[-2000:]}')
+            raise Failed(f'did not become ready: {log.read()[-2000:].strip()}')
 
-    def get(self, path, headers=()):
+    def get(self, path, headers=(), body=None):
+        """A POST if there is a body."""
         conn = http.client.HTTPConnection('127.0.0.1', self.port, timeout=5)
         try:
-            conn.request('GET', path, headers=dict(headers))
+            conn.request('POST' if body else 'GET', path, body, dict(headers))
             reply = conn.getresponse()
             reply.body = reply.read()
             return reply
@@ -81,6 +97,7 @@ class Server:
             self.process.wait()
 
     def __enter__(self):
+        self.prepare()
         self.start()
         try:
             self.until_ready()
@@ -140,39 +157,57 @@ def end(pid):
 
 
 class Libuv(Server):
-    name, work = 'libuv', 'W0'
+    name = 'bare libuv'
 
     def command(self):
         return [os.path.join(BUILD, 'bench', 'peers', 'libuv_w0'), str(self.port)]
 
 
 class Nginx(Server):
-    name, work = 'nginx', 'W0'
+    name = 'nginx'
+    conf = 'nginx_w0.conf'
+
+    def words(self):
+        # What nginx adds to the body: status line, Server, Date, type, length, Connection.
+        return {'body': 'x' * (REPLY_BYTES - 148)}
 
     def command(self):
-        with open(os.path.join(ROOT, 'bench', 'peers', 'nginx_w0.conf')) as file:
-            text = file.read()
-        # What nginx adds to the body: status line, Server, Date, type, length, Connection.
-        body = 'x' * (REPLY_BYTES - 148)
-        for name, value in (('port', self.port), ('folder', self.folder), ('body', body)):
-            text = text.replace('{%s}' % name, str(value))
         path = os.path.join(self.folder, 'nginx.conf')
-        with open(path, 'w') as file:
+        with open(os.path.join(PEERS, self.conf)) as source, open(path, 'w') as file:
+            text = source.read()
+            for name, value in {'port': self.port, 'folder': self.folder, **self.words()}.items():
+                text = text.replace('{%s}' % name, str(value))
             file.write(text)
         return [shutil.which('nginx', path=os.environ['PATH'] + ':/usr/sbin'), '-p', self.folder, '-c', path,
                 '-e', os.path.join(self.folder, 'error.log')]
 
 
 class Gatehouse(Server):
-    """As nginx here: one worker, no line per request. Limits are counted, but refuse nobody."""
+    """As its peers here: one worker, no line per request. Limits are counted, but refuse nobody: but for W1b, all the
+    load comes from one address. chosen: settings that make the work."""
 
-    name, work = 'gatehouse', 'W1a'
-    ready_path = '/health/ready'
+    ready_path, live_path = '/health/ready', '/health/live'
+
+    def __init__(self, world, work='W0', name='Gatehouse', **chosen):
+        self.name, self.chosen = name, chosen
+        super().__init__(world, work)
+
+    def prepare(self):
+        """A database and a corner of Redis of its own."""
+        own = 'gatehouse_' + str(self.port)
+        if self.work in ('W2', 'W3', 'W1b', 'tasks'):
+            self.chosen['DATABASE_URL'] = self.database = self.world.database(own)
+        if self.work == 'W1b':      # the standard profile, as it binds: only the limit of a user is another
+            self.chosen.update(REDIS_URL=self.world.redis.url(), REDIS_PREFIX=own + ':', RATE_LIMIT_PROFILE='standard',
+                               TRUSTED_PROXIES='127.0.0.1')
+
+    def populate(self):
+        return populate(self.port, self.work)
 
     def command(self):
         return [BINARY, 'serve']
 
     def settings(self):
         return {'HOST': '127.0.0.1', 'PORT': str(self.port), 'WORKERS': '1', 'DRAIN_SECONDS': '0',
-                'DATA_DIR': os.path.join(self.folder, 'data'), 'RATE_LIMIT_PROFILE': 'off',
-                'BCRYPT_COST': '10', 'LOG_LEVEL': 'warn'}
+                'DATA_DIR': os.path.join(self.folder, 'data'), 'RATE_LIMIT_PROFILE': 'off', 'BCRYPT_COST': '10',
+                'LOG_LEVEL': 'warn', 'JWT_SECRET': 'of a bench that runs on loopback only', **self.chosen}
