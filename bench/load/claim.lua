@@ -1,4 +1,4 @@
--- wrk script: claims tasks in batches and completes each, as a worker would. When all are completed, or at the first
+-- wrk script: claims tasks and completes them, in batches, as a worker would. When all are completed, or at the first
 -- failure, it prints one line of JSON and ends wrk, which would sleep on.
 -- wrk ... -s claim.lua <url> -- <token> <tasks> <batch>
 local ffi = require "ffi"
@@ -7,7 +7,7 @@ struct clock { long seconds, nanoseconds; };
 int clock_gettime(int clock, struct clock *now);
 ]]
 
-local claimed, first, last = {}, 1, 0      -- a queue of what is to be completed
+local claimed, first, last = {}, 1, 0      -- a queue of batches to be completed
 local completed, wanted, begun = 0, 0, nil
 local headers, claim
 
@@ -34,22 +34,31 @@ function request()
     if first > last then
         return claim
     end
-    local task = claimed[first]
+    local batch = claimed[first]
     claimed[first] = nil
     first = first + 1
-    return wrk.format("POST", "/api/v1/tasks/" .. task[1] .. "/complete", headers, '{"lease":"' .. task[2] .. '"}')
+    return wrk.format("POST", "/api/v1/tasks/complete", headers, batch)
 end
 
 function response(status, _, body)
     if status ~= 200 then
         finish(status .. " " .. body:gsub('[%c"\\]', " "))
     elseif body:sub(1, 9) == '{"items":' then
-        for id, lease in body:gmatch('{"id":"([^"]+)".-"lease":"([^"]+)"') do
+        local ids, lease = {}, nil
+        for id, its in body:gmatch('{"id":"([^"]+)".-"lease":"([^"]+)"') do
+            ids[#ids + 1] = '{"id":"' .. id .. '"}'
+            lease = its
+        end
+        if lease then
             last = last + 1
-            claimed[last] = { id, lease }
+            claimed[last] = '{"lease":"' .. lease .. '","items":[' .. table.concat(ids, ",") .. "]}"
         end
     else
-        completed = completed + 1
+        local done, lost = body:match('"completed":%[(.-)%],"lost":%[(.-)%]')
+        if lost ~= "" then
+            finish("lost: " .. lost:gsub('"', ""))
+        end
+        completed = completed + select(2, done:gsub(",", "")) + 1
         if completed == wanted then
             finish("")
         end

@@ -60,9 +60,10 @@ void cache_fill(struct cache *c, enum cache_type type, struct str key, const str
 void cache_drop(struct cache *c, enum cache_type type, struct str key);
 
 /* Redis is told what has moved: one script moves the counters and publishes it to the other nodes, on the channel
- * "bumps" behind the prefix. The message is the number (0: not known) in 8 bytes, big-endian, then `what`. Kept and
- * tried again until Redis has it, and doubted meanwhile (epoch_doubt_all); so it may be published twice. When too
- * many are kept, everything that Redis holds is made stale instead, and those are not published. */
+ * "bumps" behind the prefix. The message is the number (0: not known) in 8 bytes, big-endian, then `what`; UINT64_MAX
+ * is a beat (jobs/heard.h). Kept and tried again until Redis has it, and doubted meanwhile (epoch_doubt_all); so it
+ * may be published twice. When too many are kept, everything that Redis holds is made stale instead, and those are
+ * not published. */
 void cache_moved(struct cache *c, struct str what, int64_t number);
 /* Bumps that Redis has not confirmed yet. */
 int cache_untold(const struct cache *c);

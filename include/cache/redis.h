@@ -73,7 +73,8 @@ void redis_ping(struct redis *r, struct redis_reply *out, struct wait *w);
 
 /* ---- news ---- */
 
-/* Subscribes to prefix + channel on a connection of its own, made anew whenever it is lost. One subscription. */
+/* Subscribes to prefix + channel on a connection of its own, made anew whenever it is lost; an empty message tells each
+ * time that it is there (again), and that messages may have been lost. One subscription. */
 void redis_subscribe(struct redis *r, const char *channel, void (*heard)(struct str message));
 /* The subscription has been silent for too long: its connection is made anew. */
 void redis_resubscribe(struct redis *r);

@@ -39,6 +39,7 @@ create table outbox (
 create index outbox_at on outbox (at, id);
 
 create index api_keys_name on api_keys (owner_id, name, id);
+create index tasks_lease on tasks (lease) where lease is not null;
 
 -- The filters of lists. SQLite plans a statement without its parameters and would not use them.
 -- postgres:

@@ -74,6 +74,26 @@ update tasks set status = 'completed', result = :result, error = null, lease = n
     version = version + 1, updated_at = :now
 where id = :id and status = 'in_progress' and lease = :lease and lease_until > {clock};
 
+-- Those of a lease's tasks that items names, [{"id":..,"result":..}], with their results.
+-- name: task_complete_all(viewer uuid, lease uuid, items json, now time) change any (id uuid)
+-- bumps: resource returned id
+-- sqlite:
+update tasks set status = 'completed', error = null, lease = null, lease_until = null,
+    result = (select value -> '$.result' from json_each(:items)
+        where lower(hex(tasks.id)) = replace(value ->> '$.id', '-', '')),
+    version = version + 1, updated_at = :now
+where lease = :lease and owner_id = :viewer and status = 'in_progress' and lease_until > (select {clock})
+    and lower(hex(id)) in (select replace(value ->> '$.id', '-', '') from json_each(:items))
+returning id;
+-- postgres:
+update tasks set status = 'completed', error = null, lease = null, lease_until = null, result = done.result,
+    version = version + 1, updated_at = :now
+from (select (item ->> 'id')::uuid as id, (item -> 'result')::text as result
+    from json_array_elements(:items::json) as item) as done
+where tasks.id = done.id and lease = :lease and owner_id = :viewer and status = 'in_progress'
+    and lease_until > (select {clock})
+returning tasks.id;
+
 -- A failed attempt: back to pending, retry_us from now, while attempts are left, else failed.
 -- name: task_fail(id uuid, lease uuid, error text?, retry_us int, now time) change 1 task else LEASE_LOST
 -- bumps: resource :id

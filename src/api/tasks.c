@@ -209,6 +209,117 @@ static enum verdict task_complete(struct req *r)
     return reply_moved(r, row, "completed");
 }
 
+/* ---- completing many ---- */
+
+struct batch {
+    struct uuid ids[CLAIM_MAX];
+    int n;
+};
+
+static enum verdict bad_item(struct req *r, const char *code, const char *message)
+{
+    req_fault(r, "items", code, message);
+    return req_deny(r, ERR_INVALID);
+}
+
+/* {"id":uuid,"result":any}: the second may be left out. */
+static bool read_item(const struct json *item, struct uuid *id)
+{
+    const struct json *name = json_type(item) == JSON_OBJECT ? json_get(item, "id") : NULL;
+    size_t known = 1 + (name && json_get(item, "result"));
+    return name && json_count(item) == known && json_type(name) == JSON_TEXT &&
+           uuid_parse(json_text(name), id) && uuid_acceptable(id);
+}
+
+static bool batch_has(const struct batch *b, const struct uuid *id)
+{
+    for (int i = 0; i < b->n; i++)
+        if (uuid_eq(&b->ids[i], id))
+            return true;
+    return false;
+}
+
+/* The items as the statement takes them: ids in lower case. */
+static enum verdict read_items(struct req *r, struct batch *b, struct text *out)
+{
+    const struct json *items = json_get(r->input->json, "items");
+    if (json_type(items) != JSON_ARRAY || json_count(items) < 1 || json_count(items) > CLAIM_MAX)
+        return bad_item(r, "type", "An array of 1 to 100 items.");
+    struct json_walk w = json_walk(items);
+    text_char(out, '[');
+    while (json_next(&w)) {
+        struct uuid id;
+        if (!read_item(w.value, &id))
+            return bad_item(r, "format", "Each is {\"id\": task id, \"result\": any value}.");
+        if (batch_has(b, &id))
+            return bad_item(r, "duplicate", "Each task once.");
+        b->ids[b->n++] = id;
+        const struct json *result = json_get(w.value, "result");
+        if (b->n > 1)
+            text_char(out, ',');
+        text_char(out, '{');
+        json_key(out, "id");
+        json_put_uuid(out, &id);
+        if (result && json_type(result) != JSON_NULL) {
+            json_key(out, "result");
+            json_put(out, result);
+        }
+        text_char(out, '}');
+    }
+    text_char(out, ']');
+    return out->failed ? req_deny(r, ERR_NO_MEMORY) : NEXT;
+}
+
+static enum verdict task_complete_all(struct req *r)
+{
+    struct text items = text_new(&r->arena, 4096);
+    struct batch *b = ARENA_NEW(&r->arena, struct batch);
+    if (!b)
+        return req_deny(r, ERR_NO_MEMORY);
+    if (read_items(r, b, &items) != NEXT)
+        return DENY;
+    add_task_complete_all(&r->change, &r->who->user_id, lease_of(r), text_str(&items), r->now);
+    r->work = b;
+    return NEXT;
+}
+
+static void put_ids(struct text *t, const char *name, const struct batch *b)
+{
+    json_key(t, name);
+    text_char(t, '[');
+    for (int i = 0; i < b->n; i++) {
+        if (i > 0)
+            text_char(t, ',');
+        json_put_uuid(t, &b->ids[i]);
+    }
+    text_char(t, ']');
+}
+
+/* In the order of the request: which were completed, and of which the lease was lost. */
+static enum verdict task_completed_all(struct req *r)
+{
+    const struct batch *asked = r->work;
+    struct batch found = { .n = 0 }, completed = { .n = 0 }, lost = { .n = 0 };
+    while (found.n < CLAIM_MAX && rows_next(&r->rows))
+        found.ids[found.n++] = rows_uuid(&r->rows, COL_TASK_COMPLETE_ALL_ID);
+    for (int i = 0; i < asked->n; i++) {
+        struct batch *to = batch_has(&found, &asked->ids[i]) ? &completed : &lost;
+        to->ids[to->n++] = asked->ids[i];
+    }
+    struct text t = text_new(&r->arena, 64 + 40 * (size_t)asked->n);
+    text_char(&t, '{');
+    put_ids(&t, "completed", &completed);
+    put_ids(&t, "lost", &lost);
+    text_char(&t, '}');
+    if (t.failed)
+        return req_deny(r, ERR_NO_MEMORY);
+    metric_add(METRIC_TASKS, TASK_COMPLETED, (uint64_t)completed.n);
+    reply_json(r, 200, text_str(&t));
+    return NEXT;
+}
+
+/* ---- ending an attempt otherwise ---- */
+
 static enum verdict task_fail(struct req *r)
 {
     int64_t pause = task_backoff(rows_int(&r->facts->row, COL_TASK_ATTEMPT));
@@ -268,6 +379,11 @@ static const struct field complete_input[] = {
     LEASE,
     { "result", ANY, .null = true, .says = "What came of it." },
 };
+static const struct field complete_all_input[] = {
+    LEASE,
+    { "items", ANY, .max = 1 << 20, .required = true,
+      .says = "1 to 100 of {\"id\", \"result\"}: tasks of the lease." },
+};
 static const struct field fail_input[] = {
     LEASE,
     { "error", TEXT, .max = 4000, .null = true, .says = "What went wrong." },
@@ -290,6 +406,11 @@ static const struct action task_actions[] = {
       .run    = task_claim,         .then = task_claim_ready, .made = task_claimed,
       .audit  = "task.claim",
       .says   = "Take the most urgent pending tasks under one lease." },
+    { POST, "/api/v1/tasks/complete",
+      .permit = PERMIT_TASK_UPDATE, .rate = RATE_DEFAULT, INPUT(complete_all_input),
+      .run    = task_complete_all,  .made = task_completed_all,
+      .audit  = "task.complete",
+      .says   = "Finish several tasks of one lease; tells which, and which were lost." },
     { GET, "/api/v1/tasks/{id}",
       .permit = PERMIT_TASK_READ,   .access = ACCESS_READ, .rate = RATE_DEFAULT, .cache = CACHE_API, .plain = true,
       .run    = crud_get,

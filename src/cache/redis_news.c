@@ -66,6 +66,7 @@ static void take(struct news *n, const struct redis_block *b)
         n->backoff = (struct backoff){ 0 };
         n->lost = false;
         log_say(LOG_INFO, "redis", "subscribed to %s", n->channel);
+        n->heard(STR_NONE); /* what came meanwhile is lost */
     } else if (block_error(b, &error)) {
         char why[160];
         snprintf(why, sizeof(why), "%.*s", STR_ARG(error));

@@ -236,6 +236,70 @@ class Finish(Tasks):
                 self.assertEqual(api.get('tasks/' + id).json['status'], 'completed')
 
 
+class FinishMany(Tasks):
+    def complete(self, lease, items):
+        return self.me.post('tasks/complete', {'lease': lease, 'items': items})
+
+    def batch(self, n):
+        """n tasks claimed at once: their ids, and the lease."""
+        for _ in range(n):
+            self.task()
+        items = self.claim(limit=n, lease_seconds=60)
+        self.assertEqual(len(items), n)
+        return [item['id'] for item in items], items[0]['lease']
+
+    def test_each_with_its_result(self):
+        ids, lease = self.batch(4)
+        results = [{'words': 3}, 'done', 7, None]
+        asked = [{'id': id, 'result': result} for id, result in zip(ids, results)]
+        del asked[3]['result']
+        reply = self.assert_status(self.complete(lease, asked), 200)
+        self.assertEqual(reply.json, {'completed': ids, 'lost': []})
+        for id, result in zip(ids, results):
+            row = self.row(id)
+            self.assertEqual((row['status'], row['result'], row['version']), ('completed', result, 3))
+
+    def test_what_is_not_under_the_lease_is_told_as_lost(self):
+        ids, lease = self.batch(3)
+        other, _ = self.batch(1)
+        pending, stranger = self.task(), register(server)
+        theirs = stranger.made('tasks', {'agent_id': stranger.made('agents', {'name': 'b'})['id']})['id']
+        asked = [{'id': id} for id in (ids[0], other[0], pending, theirs, uuid7(), ids[1])]
+        reply = self.assert_status(self.complete(lease, asked), 200)
+        self.assertEqual(reply.json['completed'], [ids[0], ids[1]])
+        self.assertEqual(reply.json['lost'], [item['id'] for item in asked[1:5]])
+        self.assertEqual(self.row(ids[2])['status'], 'in_progress')
+        self.assertEqual((self.row(other[0])['status'], self.row(pending)['status']), ('in_progress', 'pending'))
+        again = self.assert_status(self.complete(lease, [{'id': ids[0]}]), 200)
+        self.assertEqual(again.json, {'completed': [], 'lost': [ids[0]]})
+        stolen = self.assert_status(stranger.post('tasks/complete', {'lease': lease, 'items': [{'id': ids[2]}]}), 200)
+        self.assertEqual(stolen.json['completed'], [])
+        stranger.close()
+
+    def test_a_lease_that_ran_out_completes_nothing(self):
+        self.task()
+        item = self.one(lease_seconds=1)
+        time.sleep(1.2)
+        reply = self.assert_status(self.complete(item['lease'], [{'id': item['id']}]), 200)
+        self.assertEqual(reply.json, {'completed': [], 'lost': [item['id']]})
+
+    def test_what_cannot_be_read_changes_nothing(self):
+        ids, lease = self.batch(1)
+        good = {'id': ids[0]}
+        for items in ([], {}, 'x', [good, good], [{'id': 'x'}], [{}], [{'id': ids[0], 'more': 1}], [good, None],
+                      [{'id': uuid7()} for _ in range(101)], [{'id': '00000000-0000-0000-0000-000000000000'}]):
+            with self.subTest(items=str(items)[:60]):
+                self.assert_fault(self.complete(lease, items), 'items')
+        self.assert_fault(self.me.post('tasks/complete', {'items': [good]}), 'lease')
+        self.assertEqual(self.row(ids[0])['status'], 'in_progress')
+
+    def test_who_may_not_change_tasks_may_not_complete_them(self):
+        ids, lease = self.batch(1)
+        key = self.me.made('api-keys', {'name': 'k', 'scopes': ['task:read']})['key']
+        with Api(server, key=key) as api:
+            self.assert_problem(api.post('tasks/complete', {'lease': lease, 'items': [{'id': ids[0]}]}), 403)
+
+
 class Fail(Tasks):
     def test_is_tried_again_later(self):
         id = self.task()

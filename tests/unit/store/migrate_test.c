@@ -224,7 +224,7 @@ static void text_that_is_not_utf8_is_refused(void **state)
 {
     (void)state;
     struct database other;
-    database_make(&other, "encoding 'SQL_ASCII' locale 'C'");
+    database_make(&other, "encoding 'SQL_ASCII' locale 'C' locale_provider libc");
     assert_int_equal(store_migrate(other.url, says), ERR_INVALID);
     assert_non_null(strstr(said, "SQL_ASCII"));
     database_drop(&other);
