@@ -38,6 +38,9 @@ static void link_fail(struct link *k, const char *why)
 {
     int64_t now = clock_mono_now();
     bool was_ready = k->state == LINK_READY || k->state == LINK_LEAVING;
+    struct pgurl *url = &k->pool->pg->url;
+    if (!was_ready && k->first == url->first) /* libpq tries no other host once this one has accepted */
+        pgurl_rotate(url);
     if (was_ready && now - k->met > GOOD_AFTER)
         k->failures = 0;
     int asks = pipe_fail(&k->pipe);
@@ -130,6 +133,7 @@ static void link_connect_on(struct link *k)
 static void link_connect(struct link *k)
 {
     const char *why;
+    k->first = k->pool->pg->url.first;
     k->conn = pgurl_connect(&k->pool->pg->url, k->pool->options, &why);
     k->until = clock_mono_now() + CONNECT_PATIENCE;
     link_move(k, LINK_CONNECTING);
@@ -296,8 +300,6 @@ void link_tick(struct link *k, int64_t now)
     case LINK_PREPARING:
         if (now < k->until)
             break;
-        if (k->state == LINK_CONNECTING)
-            pgurl_rotate(&k->pool->pg->url);
         link_fail(k, "no answer in time");
         break;
     case LINK_READY:

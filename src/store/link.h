@@ -27,6 +27,7 @@ struct link {
     PGconn *conn;
     struct poll *poll;
     int fd;               /* that poll watches */
+    int first;            /* of the hosts, which it tries first */
     struct wait resolved;
     struct prepare prepare;
     struct pipe pipe;

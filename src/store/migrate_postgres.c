@@ -68,9 +68,9 @@ static enum err url_check(struct remote *r, const char *where)
 /* Of what stands in both, the URL's counts. */
 static PGconn *connect_to(const char *where)
 {
-    const char *const names[] = { "connect_timeout", "fallback_application_name", "dbname",
-                                  "client_encoding", NULL };
-    const char *const values[] = { "5", "gatehouse", where, "UTF8", NULL };
+    const char *const names[] = { "connect_timeout", "fallback_application_name", "target_session_attrs",
+                                  "dbname", "client_encoding", NULL };
+    const char *const values[] = { "5", "gatehouse", "read-write", where, "UTF8", NULL };
     return PQconnectdbParams(names, values, 1);
 }
 

@@ -227,7 +227,7 @@ static void pool_grow(struct pool *p)
 bool pool_take(struct pool *p, struct job *job)
 {
     int64_t now = clock_mono_now();
-    job->ask.deadline = job->ask.asked + p->limit;
+    job->ask.deadline = job->ask.asked + p->pg->pools[job_lane(job)].limit; /* a ping may be far from home */
     if (pool_asleep(p) && now >= p->grow_at) {
         p->hope = now + SECOND;
         pool_grow(p);
