@@ -96,7 +96,7 @@ class Table(Case):
         for method, path, permit, *_ in routes:
             plural = plural_of(path)
             if plural in OWNED:
-                verb = 'update' if path.count('/') > 4 or path.endswith('/claim') else verbs[method]
+                verb = 'update' if path.count('/') > 4 or path.endswith(('/claim', '/complete')) else verbs[method]
                 with self.subTest(f'{method} {path}'):
                     self.assertEqual(permit, f'{plural[:-1]}:{verb}')
 

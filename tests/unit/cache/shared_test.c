@@ -605,7 +605,8 @@ static size_t heard_n;
 static void hear(struct str message)
 {
     assert_true(message.n < sizeof(heard));
-    memcpy(heard, message.p, message.n);
+    if (message.n > 0)
+        memcpy(heard, message.p, message.n);
     heard_n = message.n;
 }
 

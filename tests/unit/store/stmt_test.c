@@ -259,7 +259,9 @@ static void text_for(const struct slot *slot, char *out, size_t size)
     struct value v = value_for(slot, false);
     if (v.type == VALUE_UUID)
         snprintf(out, size, "00000000-0000-7000-8000-000000000001");
-    else if (v.type == VALUE_TEXT || v.type == VALUE_JSON)
+    else if (v.type == VALUE_JSON)
+        snprintf(out, size, "[]");
+    else if (v.type == VALUE_TEXT)
         snprintf(out, size, "%.*s", (int)v.text.n, v.text.p);
     else if (v.type == VALUE_BYTES)
         snprintf(out, size, "\\x0102");
