@@ -9,7 +9,7 @@ from people import PASSWORD, Client
 from servers import CHANGING, LOAD_CORE, SERVER_CORE, Failed, Gatehouse
 from world import psql
 
-TASKS, BATCH, CONNECTIONS = 20_000, 100, 64
+TASKS, BATCH, CONNECTIONS = 20_000, 100, 8
 LIMIT = 120         # seconds
 HERE = os.path.dirname(os.path.abspath(__file__))
 

@@ -6,11 +6,12 @@
 
 #include <stdio.h>
 
-#define CONNECT_PATIENCE (3 * SECOND)
+#define CONNECT_PATIENCE (2 * SECOND)
 #define BACKOFF_FIRST (SECOND / 20)
 #define BACKOFF_MOST (SECOND / 2)
 #define GOOD_AFTER (5 * SECOND) /* a connection that lasted so long was no failure */
 #define IDLE_MOST MINUTE
+#define COMING_MOST 6 /* connections of all lanes at once: a password and a hundred statements take their time */
 
 static void link_move(struct link *k, enum link_state to);
 
@@ -219,7 +220,8 @@ void link_open(struct link *k)
     must(k->state == LINK_CLOSED || k->state == LINK_WAITING);
     if (k->resolved.open) /* closed while its host was looked up */
         return;
-    link_move(k, LINK_RESOLVING);
+    k->until = clock_mono_now();
+    link_move(k, k->pool->pg->coming < COMING_MOST ? LINK_RESOLVING : LINK_WAITING);
 }
 
 void link_close(struct link *k)
@@ -293,7 +295,7 @@ void link_tick(struct link *k, int64_t now)
 {
     switch (k->state) {
     case LINK_WAITING:
-        if (now >= k->until)
+        if (now >= k->until && k->pool->pg->coming < COMING_MOST)
             link_move(k, LINK_RESOLVING);
         break;
     case LINK_CONNECTING:

@@ -64,10 +64,10 @@ enum err pool_init(struct pool *p, enum lane id, struct postgres *pg)
     return OK;
 }
 
-void pool_open(struct pool *p)
+void pool_open(struct pool *p, int first, int n)
 {
     p->hope = clock_mono_now() + FIRST_HOPE;
-    for (int i = 0; i < p->size.least; i++)
+    for (int i = first; i < p->size.least && i < first + n; i++)
         link_open(&p->links[i]);
 }
 
@@ -124,6 +124,11 @@ struct lane_health pool_look(const struct pool *p)
     };
 }
 
+static bool is_coming(enum link_state state)
+{
+    return state == LINK_RESOLVING || state == LINK_CONNECTING || state == LINK_PREPARING;
+}
+
 void pool_count(struct pool *p, enum link_state from, enum link_state to)
 {
     p->in[from]--;
@@ -131,6 +136,7 @@ void pool_count(struct pool *p, enum link_state from, enum link_state to)
     if (from == LINK_READY && !p->in[LINK_READY])
         p->hope = clock_mono_now() + SECOND;
     p->pg->ready += (to == LINK_READY) - (from == LINK_READY);
+    p->pg->coming += is_coming(to) - is_coming(from);
 }
 
 /* ---- what the links tell ---- */

@@ -28,8 +28,8 @@ struct pool {
 
 /* ERR_NO_MEMORY. */
 enum err pool_init(struct pool *p, enum lane id, struct postgres *pg) CHECKED;
-/* Opens what is kept open. */
-void pool_open(struct pool *p);
+/* Opens n of those that are kept open, from the first on. */
+void pool_open(struct pool *p, int first, int n);
 /* Answers everything, ends the connections. */
 void pool_close(struct pool *p);
 void pool_fini(struct pool *p);

@@ -8,6 +8,7 @@
 #include "base/metric.h"
 #include "gen/stmt.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -197,8 +198,10 @@ enum err postgres_open(struct store **out, const struct store_setup *setup)
         store_close(&pg->store);
         return err;
     }
+    for (int i = 0; i < LANE_COUNT; i++) /* one of each lane comes first */
+        pool_open(&pg->pools[i], 0, 1);
     for (int i = 0; i < LANE_COUNT; i++)
-        pool_open(&pg->pools[i]);
+        pool_open(&pg->pools[i], 1, INT_MAX - 1);
     *out = &pg->store;
     return OK;
 }

@@ -23,6 +23,7 @@ struct postgres {
     struct wait probe; /* open while we ask ourselves whether the database is back */
     struct rows probed;
     int ready;         /* connections of all lanes */
+    int coming;        /* those that are being made */
     bool met;          /* the log knows whom we talk to */
 };
 
