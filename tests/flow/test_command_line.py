@@ -231,6 +231,30 @@ class Settings(Commands):
         line = self.refuse('serve', JWT_SECRET='tooshort-tooshort', names=('JWT_SECRET', '32'))
         self.assertNotIn('tooshort', line)
 
+    def test_lanes_are_least_and_most(self):
+        for value in ('5', '5/', '/5', '6/5', '1/0', 'a/b', '1/2/3', '-1/2', '1/9999'):
+            with self.subTest(value):
+                self.refuse('check', LANE_READ=value, names=('LANE_READ',))
+        self.run_ok('check', LANE_READ='20/75')
+
+    def test_a_store_that_is_not_known_stops_the_start(self):
+        line = self.refuse('check', DATABASE_URL='mysql://me:hidden-word@127.0.0.1/x', names=('DATABASE_URL',))
+        self.assertNotIn('hidden-word', line)
+
+    def test_nodes_share_their_secret(self):
+        line = self.refuse('serve', DATABASE_URL='postgresql://me:hidden-word@127.0.0.1:1/x', JWT_SECRET=None,
+                           names=('JWT_SECRET', 'PostgreSQL'))
+        self.assertNotIn('hidden-word', line)
+
+    def test_a_redis_that_cannot_be_understood_stops_the_start(self):
+        for url in ('http://me:hidden-word@127.0.0.1/', 'rediss://me:hidden-word@127.0.0.1/', 'redis://:hidden-word@/',
+                    'redis://127.0.0.1:99999/0'):
+            with self.subTest(url):
+                status, _, err = self.server.run('serve', REDIS_URL=url)
+                self.assertNotEqual(status, 0)
+                self.assertIn('REDIS_URL', err)
+                self.assertNotIn('hidden-word', err)
+
     def test_unknown_names_of_ours_stop_the_start(self):
         self.refuse('check', GATEHOUSE_PORT='5', names=('GATEHOUSE_PORT',))
 
