@@ -351,7 +351,7 @@ enum cache_got cache_get(struct cache *c, enum cache_type type, struct str key,
         memory_hit(e);
         return hit(type, entry_value(e), a, value);
     }
-    if (e)
+    if (e && (!alive || epochs_moved(&e->under))) /* else it may be used once others are heard again */
         memory_drop(c->memory, e);
 
     struct flight *f = *flight_at(c, type, key, hash);

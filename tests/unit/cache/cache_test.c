@@ -205,6 +205,27 @@ static void a_moved_epoch_makes_it_stale(void **state)
     assert_int_equal(metric_read(METRIC_CACHE_BYTES, CACHE_API), 0);
 }
 
+/* epoch.c reads the real clock, entries age by ours. */
+static void who_hears_nobody_keeps_it_for_later(void **state)
+{
+    (void)state;
+    struct str value;
+    struct epochs e = { 0 };
+    struct wait w;
+    wait_init(&w, do_nothing);
+    clock_tick();
+    epochs_add(&e, EPOCH_USER, USER, 16);
+    cache_fill(c, CACHE_API, STR("k"), &e, STR("v"));
+    epoch_listen();
+    assert_int_equal(cache_get(c, CACHE_API, STR("k"), &e, &arena, &value, &w), CACHE_FILL);
+    cache_drop(c, CACHE_API, STR("k"));
+    epoch_heard(clock_mono());
+    assert_int_equal(cache_get(c, CACHE_API, STR("k"), &e, &arena, &value, &w), CACHE_HIT);
+    epoch_bump(EPOCH_USER, USER, 16);
+    assert_int_equal(cache_get(c, CACHE_API, STR("k"), &e, &arena, &value, &w), CACHE_FILL);
+    cache_drop(c, CACHE_API, STR("k"));
+}
+
 static void what_was_loaded_before_a_bump_is_not_stored_after_it(void **state)
 {
     (void)state;
@@ -445,6 +466,7 @@ int main(void)
         test(an_entry_lives_as_long_as_its_type),
         test(a_key_has_64_bytes_at_most),
         test(a_moved_epoch_makes_it_stale),
+        test(who_hears_nobody_keeps_it_for_later),
         test(what_was_loaded_before_a_bump_is_not_stored_after_it),
         test(bumping_everything_makes_everything_stale),
         test(one_loads_and_the_others_wait),

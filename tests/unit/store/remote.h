@@ -83,7 +83,7 @@ static inline void remote_remove(struct remote *r)
 static struct {
     char what[400];
     size_t n;
-    int64_t number;
+    int64_t number, first; /* of the last, of the first */
     int times;
 } told;
 
@@ -92,6 +92,7 @@ static inline void moved(struct str what, int64_t number)
     told.n = what.n < sizeof(told.what) ? what.n : sizeof(told.what);
     memcpy(told.what, what.p, told.n);
     told.number = number;
+    told.first = told.times ? told.first : number;
     told.times++;
 }
 
