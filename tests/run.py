@@ -47,6 +47,7 @@ class Job:
     def __init__(self, name, command, engine=''):
         self.name, self.command, self.engine = name, command, engine
         self.cases, self.skipped, self.output = [], [], ''
+        self.figures = []       # what it measured, one line each
 
     def fail(self, name, problem):
         self.cases.append((f'{self.name}: {name}', problem))
@@ -210,6 +211,8 @@ def read_tap(job, text, status):
                 job.cases.append((f'{job.name}: {case[3]}', notes if case[1] else None))
         elif line.startswith('#'):
             notes.append(line[1:].strip())
+            if not re.match(r'# (not )?ok ', line):
+                job.figures.append(line[1:].strip())
     job.cases = [(name, problem and '\n'.join(problem) if problem is not None else None)
                  for name, problem in job.cases]
     if seen < planned or not planned or (status and not any(p is not None for _, p in job.cases)):
@@ -218,6 +221,7 @@ def read_tap(job, text, status):
 
 def read_cases(job, text, status):
     running = None
+    job.figures = [line for line in job.output.splitlines() if line.strip()]
     for line in text.splitlines():
         event = json.loads(line)
         if event['what'] == 'start':
@@ -243,6 +247,8 @@ def report(job, seconds):
                 print('  --- output\n' + '\n'.join('      ' + line for line in job.output.splitlines()[-200:]))
         elif job.cases:
             print(f'ok    {job.name}: {len(job.cases)} ({seconds:.1f} s)')
+            for line in job.figures:
+                print(f'      {line}')
         for name in job.skipped:
             print(f'skip  {name}')
         sys.stdout.flush()
