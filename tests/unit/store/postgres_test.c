@@ -1,13 +1,9 @@
 /* What PostgreSQL is asked, and what comes back. */
+#include "kinds.h"
 #include "remote.h"
 
 static struct remote r;
 
-static const struct slot kinds[] = {
-    { "a", VALUE_UUID, true },  { "b", VALUE_TEXT, true }, { "c", VALUE_JSON, true },
-    { "d", VALUE_BYTES, true }, { "e", VALUE_INT, true },  { "f", VALUE_TIME, true },
-    { "g", VALUE_BOOL, true },  { "h", VALUE_REAL, true },
-};
 static const struct stmt kinds_add = {
     .name = "kinds_add",
     .postgres = "insert into kinds (a, b, c, d, e, f, g, h) values ($1::uuid, $2::text, $3::text,"
@@ -19,25 +15,6 @@ static const struct stmt kinds_all = {
     .name = "kinds_all", .postgres = "select a, b, c, d, e, f, g, h from kinds order by at",
     .lane = LANE_READ, .columns = kinds, .ncolumns = 8, .rows = -1, .index = -1,
 };
-
-static void check_kinds(const struct rows *rows, const struct value values[8])
-{
-    for (int i = 0; i < 8; i++) {
-        struct value got = rows_value(rows, i);
-        assert_int_equal(got.type, values[i].type);
-        assert_int_equal(got.null, values[i].null);
-        if (got.null)
-            continue;
-        if (got.type == VALUE_UUID)
-            assert_true(uuid_eq(&got.uuid, &values[i].uuid));
-        else if (got.type == VALUE_REAL)
-            assert_true(got.real == values[i].real);
-        else if (got.type >= VALUE_INT)
-            assert_int_equal(got.i, values[i].i);
-        else
-            assert_true(str_eq(got.text, values[i].text));
-    }
-}
 
 static void every_type_comes_back_as_it_went(void **state)
 {

@@ -1,12 +1,7 @@
-#include "fixture.h"
+#include "kinds.h"
 
 static struct fixture f;
 
-static const struct slot kinds[] = {
-    { "a", VALUE_UUID, true },  { "b", VALUE_TEXT, true }, { "c", VALUE_JSON, true },
-    { "d", VALUE_BYTES, true }, { "e", VALUE_INT, true },  { "f", VALUE_TIME, true },
-    { "g", VALUE_BOOL, true },  { "h", VALUE_REAL, true },
-};
 #define KINDS_MAKE                                                                                 \
     "create table kinds (a uuid, b text, c text, d bytea, e bigint, f bigint, g boolean, "         \
     "h double precision)"
@@ -54,25 +49,6 @@ static void add_kinds(const struct value values[8])
     store_commit(f.store, &c, &asked_new(&a)->rows, &a.wait);
     settle();
     assert_int_equal(a.rows.err, OK);
-}
-
-static void check_kinds(const struct rows *rows, const struct value values[8])
-{
-    for (int i = 0; i < 8; i++) {
-        struct value got = rows_value(rows, i);
-        assert_int_equal(got.type, values[i].type);
-        assert_int_equal(got.null, values[i].null);
-        if (got.null)
-            continue;
-        if (got.type == VALUE_UUID)
-            assert_true(uuid_eq(&got.uuid, &values[i].uuid));
-        else if (got.type == VALUE_REAL)
-            assert_true(got.real == values[i].real);
-        else if (got.type >= VALUE_INT)
-            assert_int_equal(got.i, values[i].i);
-        else
-            assert_true(str_eq(got.text, values[i].text));
-    }
 }
 
 static void every_type_comes_back_as_it_went(void **state)
