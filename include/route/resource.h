@@ -24,8 +24,34 @@
     PERMIT(TASK_READ, "task:read")                                                                 \
     PERMIT(TASK_UPDATE, "task:update")                                                             \
     PERMIT(TASK_DELETE, "task:delete")                                                             \
+    PERMIT(TEAM_CREATE, "team:create")                                                              \
+    PERMIT(TEAM_READ, "team:read")                                                                  \
+    PERMIT(TEAM_UPDATE, "team:update")                                                              \
+    PERMIT(TEAM_DELETE, "team:delete")                                                              \
+    PERMIT(PROJECT_CREATE, "project:create")                                                        \
+    PERMIT(PROJECT_READ, "project:read")                                                            \
+    PERMIT(PROJECT_UPDATE, "project:update")                                                        \
+    PERMIT(PROJECT_DELETE, "project:delete")                                                        \
+    PERMIT(GENERATION_CREATE, "generation:create")                                                  \
+    PERMIT(GENERATION_READ, "generation:read")                                                      \
+    PERMIT(GENERATION_UPDATE, "generation:update")                                                  \
+    PERMIT(GENERATION_DELETE, "generation:delete")                                                  \
+    PERMIT(MEDIA_CREATE, "media:create")                                                            \
+    PERMIT(MEDIA_READ, "media:read")                                                                \
+    PERMIT(MEDIA_UPDATE, "media:update")                                                            \
+    PERMIT(MEDIA_DELETE, "media:delete")                                                            \
+    PERMIT(MODEL_CREATE, "model:create")                                                            \
+    PERMIT(MODEL_READ, "model:read")                                                                \
+    PERMIT(MODEL_UPDATE, "model:update")                                                            \
+    PERMIT(MODEL_DELETE, "model:delete")                                                            \
+    PERMIT(TEMPLATE_CREATE, "template:create")                                                      \
+    PERMIT(TEMPLATE_READ, "template:read")                                                          \
+    PERMIT(TEMPLATE_UPDATE, "template:update")                                                      \
+    PERMIT(TEMPLATE_DELETE, "template:delete")                                                      \
     PERMIT(METRICS_READ, "metrics:read")                                                           \
     PERMIT(LOGS_READ, "logs:read")                                                                 \
+    PERMIT(AUDIT_READ, "audit:read")                                                                \
+    PERMIT(ACCESS_EVALUATE, "access:evaluate")                                                      \
     PERMIT(USERS_MANAGE, "users:manage")                                                           \
     PERMIT(SYSTEM_CONFIG, "system:config")
 
@@ -45,7 +71,19 @@ const char *permit_name(enum permit p);
 /* PERMIT_NONE when it is not a permission. */
 enum permit permit_find(struct str name);
 
-enum access { ACCESS_NONE, ACCESS_READ, ACCESS_WRITE, ACCESS_DELETE, ACCESS_SHARE, ACCESS_ADMIN };
+/* What is done to a row, as a ladder: each includes those before it. CREATE: rows below it (a generation in a project,
+ * a medium of a generation). */
+enum access {
+    ACCESS_NONE,
+    ACCESS_READ,
+    ACCESS_CREATE,
+    ACCESS_WRITE,
+    ACCESS_DELETE,
+    ACCESS_SHARE,
+    ACCESS_ADMIN,
+};
+/* "read", "create", ... */
+const char *access_name(enum access access);
 
 /* Rate classes: RATE(ID, name, per minute, per hour, per day); 0: no such window. */
 #define RATES(RATE)                                                                                \

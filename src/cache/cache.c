@@ -312,7 +312,7 @@ static bool covers(const struct epochs *have, const struct epochs *want)
 }
 
 /* Somebody looks for the key. False: what was found is of no use (any more), and the flight has ended. */
-static bool meet(struct flight *f, const struct epochs *under, struct arena *a, struct str *value,
+static bool meet(struct flight *f, struct epochs *under, struct arena *a, struct str *value,
                  struct wait *w, enum cache_got *got)
 {
     switch (f->state) {
@@ -325,6 +325,7 @@ static bool meet(struct flight *f, const struct epochs *under, struct arena *a, 
             flight_end(f);
             return false;
         }
+        *under = f->under;
         *got = hit(f->type, (struct str){ f->held, f->held_n }, a, value);
         return true;
     default:
@@ -335,7 +336,7 @@ static bool meet(struct flight *f, const struct epochs *under, struct arena *a, 
 }
 
 enum cache_got cache_get(struct cache *c, enum cache_type type, struct str key,
-                         const struct epochs *under, struct arena *a, struct str *value,
+                         struct epochs *under, struct arena *a, struct str *value,
                          struct wait *w)
 {
     enum cache_got got;
@@ -349,6 +350,7 @@ enum cache_got cache_get(struct cache *c, enum cache_type type, struct str key,
         if (ages(e, type) && load_ahead(c, e, under, w, &got))
             return got;
         memory_hit(e);
+        *under = e->under;
         return hit(type, entry_value(e), a, value);
     }
     if (e && (!alive || epochs_moved(&e->under))) /* else it may be used once others are heard again */

@@ -64,8 +64,7 @@ static enum verdict look_up(struct req *r, struct look *look)
         /* The epochs are read before the entry is: what moves in between makes it stale for later, never fresh. */
         look->under = (struct epochs){ 0 };
         epochs_add(&look->under, EPOCH_RESOURCE, look->id.b, sizeof(look->id.b));
-        const struct epochs *under = &look->under;
-        switch (cache_get(r->cache, type, key_of(look), under, &r->arena, &packed, &r->wait)) {
+        switch (cache_get(r->cache, type, key_of(look), &look->under, &r->arena, &packed, &r->wait)) {
         case CACHE_HIT:
             look->facts = packed.p ? unpack(r, look, packed) : NULL;
             return done(look, look->facts ? OK : ERR_NO_MEMORY);

@@ -35,6 +35,13 @@ enum permit permit_find(struct str name)
     return PERMIT_NONE;
 }
 
+const char *access_name(enum access access)
+{
+    static const char *const names[] = { "none", "read", "create", "write", "delete", "share", "admin" };
+    must(access <= ACCESS_ADMIN);
+    return names[access];
+}
+
 const struct rate_class *rate_class(enum rate rate)
 {
     static const struct rate_class classes[] = {

@@ -13,12 +13,13 @@ OWNED = ('startups', 'agents', 'tasks')
 SIGNED_IN, ANYONE = 'signed-in', 'anyone'
 
 # What PRODUCT.md promises of the six, against which the rows of the store are held.
-CRUD = {f'{noun}:{verb}' for noun in ('startup', 'agent', 'task') for verb in ('create', 'read', 'update', 'delete')}
+NOUNS = ('startup', 'agent', 'task', 'team', 'project', 'generation', 'media', 'model', 'template')
+CRUD = {f'{noun}:{verb}' for noun in NOUNS for verb in ('create', 'read', 'update', 'delete')}
 READ = {permit for permit in CRUD if permit.endswith(':read')}
 SEE = {'metrics:read', 'logs:read'}
 PROMISED = {'viewer': READ, 'analyst': READ | SEE, 'user': CRUD, 'manager': CRUD | SEE,
             'api_user': {permit for permit in CRUD if not permit.endswith(':delete')},
-            'admin': CRUD | SEE | {'users:manage', 'system:config'}}
+            'admin': CRUD | SEE | {'audit:read', 'access:evaluate', 'users:manage', 'system:config'}}
 
 server = chief = None
 people = {}             # role: (someone of that role, rows by plural)

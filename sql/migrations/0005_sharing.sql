@@ -1,0 +1,2 @@
+-- Teams, projects, generations, models, templates.
+select 1;

@@ -1,0 +1,2 @@
+-- The audit chain.
+select 1;

@@ -1,0 +1,2 @@
+-- Modes of the system, and break-glass.
+select 1;

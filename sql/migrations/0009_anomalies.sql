@@ -1,0 +1,2 @@
+-- Anomalies, blocks and reduced limits.
+select 1;

@@ -1,0 +1,2 @@
+-- What gate context knows.
+select 1;

@@ -1,0 +1,2 @@
+-- Rules for requests to other services.
+select 1;
