@@ -8,6 +8,7 @@ sql/queries/*.sql (a directive is one comment line; indented comment lines conti
     -- sort: created_at time, name text      two variants for each column: ascending, descending
     -- bumps: resource :id, roles            the epochs that the change moves
     -- lane: auth                            the connections it goes to; else read or write
+    -- text: near                            a piece of SQL by name, written {near} in other texts
     -- sqlite: / -- postgres:                the text for one of the two only
     select {startup} from startups where {after} order by {order} limit :limit;
 
@@ -28,7 +29,7 @@ import postgres
 TYPES = ('uuid', 'text', 'json', 'bytes', 'int', 'time', 'bool', 'real')
 DIALECTS = ('sqlite', 'postgres')
 LANES = ('auth', 'read', 'write', 'analytics', 'admin', 'batch')    # as in store/store.h
-DIRECTIVES = ('columns', 'name', 'sort', 'bumps', 'lane') + DIALECTS
+DIRECTIVES = ('columns', 'name', 'sort', 'bumps', 'lane', 'text') + DIALECTS
 PARAMS_MAX, BUMPS_MAX, COLUMNS_MAX = 24, 4, 64      # as in store/store.h and the rows
 
 # What names the row behind an epoch; None: the kind has no id.
@@ -75,6 +76,10 @@ class Problem(Exception):
         super().__init__(f'{where[0]}:{where[1]}: {sentence}')
 
 
+class Text(str):
+    """SQL in which braces may stand."""
+
+
 @dataclass
 class Slot:
     """A parameter or a column."""
@@ -104,6 +109,14 @@ class Statement:
     bumps: list = field(default_factory=list)       # (kind, parameter or column or None, returned)
     bodies: dict = field(default_factory=dict)      # dialect or 'both' -> [where, text]
     variants: list = field(default_factory=list)
+
+
+@dataclass
+class Piece:
+    """SQL that stands in several statements."""
+    where: tuple
+    name: str
+    bodies: dict = field(default_factory=dict)      # as of a statement
 
 
 @dataclass
@@ -226,8 +239,8 @@ def read_directives(path):
 
 
 def read_queries(path):
-    """The column lists and statements of one file."""
-    lists, statements = [], []
+    """The column lists, statements and pieces of one file."""
+    lists, statements, pieces = [], [], []
     statement = None
     dialect = 'both'
     for where, word, text in read_directives(path):
@@ -241,6 +254,14 @@ def read_queries(path):
             statement = read_header(where, text)
             statements.append(statement)
             dialect = 'both'
+        elif word == 'text':
+            if not re.fullmatch(r'[a-z][a-z0-9_]*', text):
+                raise Problem(where, 'a piece of SQL has a name')
+            statement = Piece(where, text)
+            pieces.append(statement)
+            dialect = 'both'
+        elif word in ('sort', 'bumps', 'lane') and isinstance(statement, Piece):
+            raise Problem(where, f"'-- {word}:' belongs to a statement")
         elif word and not statement:
             raise Problem(where, f"'-- {word}:' belongs to a statement")
         elif word == 'sort':
@@ -260,7 +281,7 @@ def read_queries(path):
                 statement.bodies.setdefault(dialect, [where, ''])[1] += text + '\n'
         elif text.strip():
             raise Problem(where, 'SQL outside of a statement: a `-- name:` line comes first')
-    return lists, statements
+    return lists, statements, pieces
 
 
 def read_migrations(folder):
@@ -381,14 +402,19 @@ def tokens(where, text):
         line += token[0].count('\n')
 
 
-def expand(where, text, lists, inserts):
+def expand(where, text, lists, inserts, depth=0):
     """The tokens with what stands in braces put in."""
+    if depth > 8:
+        raise Problem(where, 'pieces of SQL stand in each other')
     for here, kind, piece in tokens(where, text):
         if kind != 'insert':
             yield here, kind, piece
             continue
         if piece in inserts:
             inner = inserts[piece]
+            if isinstance(inner, Text):
+                yield from expand(here, inner, lists, inserts, depth + 1)
+                continue
         elif piece in lists:
             inner = ', '.join(slot.name for slot in lists[piece].slots)
         elif piece in ('order', 'after'):
@@ -430,27 +456,43 @@ def render(statement, params, where, text, lists, inserts, dialect):
         if param.name not in used:
             raise Problem(statement.where,
                           f"the parameter '{param.name}' of '{statement.name}' is not used")
-    for name in inserts:
+    for name in [name for name, insert in inserts.items() if not isinstance(insert, Text)]:
         if f'{{{name}}}' not in text:
             raise Problem(statement.where,
                           f"'{statement.name}' is sorted, so its text has {{{name}}}")
     return final
 
 
-def variants(statement, lists):
+def check_bodies(one):
+    if not one.bodies:
+        raise Problem(one.where, f"'{one.name}' has no text")
+    for dialect in DIALECTS:
+        if dialect not in one.bodies and 'both' not in one.bodies:
+            raise Problem(one.where, f"'{one.name}' has no text for {dialect}")
+
+
+def texts_of(pieces, lists):
+    """{dialect: {name: text}}."""
+    texts = {dialect: {} for dialect in DIALECTS}
+    for one in pieces:
+        check_bodies(one)
+        if one.name in lists or one.name in texts['sqlite'] or one.name in ('clock', 'order', 'after'):
+            raise Problem(one.where, f"'{one.name}' is the name of something else already")
+        for dialect in DIALECTS:
+            texts[dialect][one.name] = Text((one.bodies.get(dialect) or one.bodies['both'])[1])
+    return texts
+
+
+def variants(statement, lists, pieces):
     """The statement, or its two variants for each sort column."""
     bodies = statement.bodies
-    if not bodies:
-        raise Problem(statement.where, f"'{statement.name}' has no text")
-    for dialect in DIALECTS:
-        if dialect not in bodies and 'both' not in bodies:
-            raise Problem(statement.where, f"'{statement.name}' has no text for {dialect}")
+    check_bodies(statement)
 
     def compose(name, params, sort=None, way=None):
         texts = {}
         for dialect in DIALECTS:
             where, text = bodies.get(dialect) or bodies['both']
-            inserts = order_and_after(sort, way, dialect) if sort else {}
+            inserts = {**pieces[dialect], **(order_and_after(sort, way, dialect) if sort else {})}
             texts[dialect] = render(statement, params, where, text, lists, inserts, dialect)
         texts['postgres'], counted = postgres.finish(statement, texts['postgres'])
         return Variant(name, params, texts, counted)
@@ -477,15 +519,17 @@ def order_and_after(sort, way, dialect):
 
 def read(folder):
     """(lists of columns, statements, migrations) of the folder sql/."""
-    lists, statements = [], []
+    lists, statements, pieces = [], [], []
     queries = os.path.join(folder, 'queries')
     for file in sorted(os.listdir(queries)):
         if file.endswith('.sql'):
-            more_lists, more_statements = read_queries(os.path.join(queries, file))
+            more_lists, more_statements, more_pieces = read_queries(os.path.join(queries, file))
             lists += more_lists
             statements += more_statements
+            pieces += more_pieces
     by_name = resolve(lists, statements)
+    texts = texts_of(pieces, by_name)
     for statement in statements:
-        statement.variants = variants(statement, by_name)
+        statement.variants = variants(statement, by_name, texts)
     migrations = read_migrations(os.path.join(folder, 'migrations'))
     return by_name.values(), statements, migrations

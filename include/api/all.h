@@ -6,6 +6,9 @@
 
 extern const struct resource auth, users, roles, sessions, api_keys, signing_keys;
 extern const struct resource startups, agents, tasks;
+extern const struct resource teams, team_members, invitations, accepting;
+extern const struct resource projects, project_teams, collaborators;
+extern const struct resource generations, models, templates;
 extern const struct resource mode;
 
 #endif

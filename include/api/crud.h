@@ -1,5 +1,5 @@
 /* api/crud.h: what every resource does alike, driven by its table. Named in the actions of a resource like any
- * handler. Parameters of a statement are bound by name: id owner_id viewer now version limit skip after_key
+ * handler. Parameters of a statement are bound by name: id second owner_id viewer now version limit skip after_key
  * after_id, else the column or field of that name.
  */
 #ifndef API_CRUD_H

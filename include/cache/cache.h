@@ -21,7 +21,8 @@
     CACHE(API, "api", 300, ASIDE)                                                                  \
     CACHE(SESSION, "session", 86400, AHEAD)                                                        \
     CACHE(RESULT, "result", 1800, ASIDE)                                                           \
-    CACHE(STARTUP, "startup", 3600, AHEAD)
+    CACHE(STARTUP, "startup", 3600, AHEAD)                                                         \
+    CACHE(TEMPLATE, "template", 43200, ASIDE)
 
 enum cache_type {
 #define CACHE(id, name, ttl, strategy) CACHE_##id,

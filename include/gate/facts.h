@@ -16,7 +16,13 @@ enum principal_kind {
     PRINCIPAL_OPERATOR, /* the command line over the control socket */
 };
 
-/* Who asks. No pointers: cached as it is. */
+/* A team that the principal is in, or, under the owner's id, the most that it may in any team of that owner. */
+struct membership {
+    struct uuid of;
+    enum access reach;
+};
+
+/* Who asks. Cached as it is, the memberships behind it. */
 struct principal {
     enum principal_kind kind;
     struct uuid user_id;
@@ -26,15 +32,56 @@ struct principal {
     int64_t expires;        /* wall: end of the session or key; INT64_MAX for never */
     bool live;              /* session or key not revoked, and the user is active */
     char role[32];
+    uint32_t nmemberships;
+    const struct membership *memberships; /* ascending by `of` */
 };
 
-/* The row that the path names. */
+/* Each includes those before it. */
+enum visibility {
+    VISIBLE_PRIVATE = 0, /* the owner and collaborators */
+    VISIBLE_TEAMS,       /* and the teams that the project is shared with */
+    VISIBLE_OWNERS_TEAMS, /* and all teams of its owner */
+    VISIBLE_SIGNED_IN,   /* and whoever is signed in, to read */
+    VISIBLE_ANYONE,      /* and everybody, to read */
+};
+
+/* A project shared with a user, or with a team, whose roles then say how far. */
+struct grant {
+    struct uuid to;
+    enum access reach; /* ACCESS_NONE: a team */
+};
+
+struct ancestor {
+    struct uuid id, owner;
+    bool same_project;
+};
+
+/* Until then these accesses to all below an ancestor are not for this user. */
+struct restraint {
+    struct uuid on, owner; /* the ancestor and whose it is: he is not bound */
+    struct uuid user;      /* nil: everybody */
+    int64_t until;
+    uint64_t accesses;     /* bits by enum access */
+};
+
+#define DEPTH_MAX 10 /* ancestors that a generation may have */
+
+/* A row that is judged. Cached as bytes (gate/sharing.c). */
 struct facts {
     struct uuid id;
     struct uuid owner; /* nil when the resource is not owned */
     int64_t version;
     struct rows row; /* attached to the cached or loaded bytes, current */
     struct str json; /* the row as resource_json writes it */
+
+    struct uuid project, project_owner; /* nil: it lies in none */
+    enum visibility visibility;         /* of the project */
+    bool shared;                        /* the row is a project, or lies in one */
+    int64_t depth;                      /* as the row says */
+    int ngrants, nancestors, nrestraints;
+    const struct grant *grants;
+    const struct ancestor *ancestors; /* the nearest first; of a medium the generation it hangs on */
+    const struct restraint *restraints;
 };
 
 /* The row's columns as values, in the arena. */
@@ -44,6 +91,8 @@ struct value *facts_row(struct req *r);
 struct look {
     const struct resource *res;
     struct uuid id;
+    bool parents_known; /* what else the facts stand on: the project and the root of the tree, which never change */
+    struct uuid parents[2];
     enum err err;        /* when it is done: OK, or why the facts cannot be had */
     struct facts *facts; /* NULL: there is no such row */
     struct epochs under; /* what they were read under */
@@ -73,10 +122,29 @@ stage_fn gate_idempotency, gate_idempotency_known;
 void idempotency_keep(struct req *r);
 stage_fn gate_audit; /* 8 */
 
-/* The pure part of ownership: whether who reaches `need` on a row of res owned by owner. Names the grant path, NULL:
- * none. */
-const char *grant_path(const struct principal *who, const struct resource *res,
-                       const struct uuid *owner, enum access need);
+/* ---- the pure gates on one row: what the stages, the references and decisions for others (gate/decide.c) all ask ---- */
+
+/* How far who reaches on a row of res, and by which path. `need` is what is asked for: the first path that reaches it is
+ * named; if none does, the one that leads furthest (NULL: none at all). */
+struct reach {
+    enum access access;
+    const char *path;
+};
+struct reach facts_reach(const struct principal *who, const struct resource *res,
+                         const struct facts *facts, enum access need);
+/* Gates 3 and 5 on one row: OK, ERR_NOT_FOUND (hidden), ERR_FORBIDDEN (the caller may read it but not do this),
+ * ERR_NO_TOKEN (nobody is signed in); reason tells the operator. */
+enum err judge_ownership(const struct principal *who, const struct resource *res,
+                         const struct facts *facts, enum access need, struct reach *out,
+                         const char **reason) CHECKED;
+enum err judge_inheritance(const struct principal *who, const struct facts *facts, enum access need,
+                           int64_t now, const char **reason) CHECKED;
+
+/* How far who goes as a member of that team; ACCESS_NONE: it is not in it. */
+enum access principal_team_access(const struct principal *who, const struct uuid *team);
+
+/* The facts of the row that a field of the body names; NULL when it names none. Behind gate references. */
+const struct facts *referred(const struct req *r, const char *field);
 
 /* ---- sign-in windows (identity of who fails), spent ahead and given back on success ---- */
 struct signin {

@@ -121,6 +121,11 @@ struct req {
     struct facts *facts;      /* of the row that the path names; NULL without one */
     struct look *look;        /* a look-up under way (gate/facts.h) */
     int looked;               /* fields of the body whose reference has been looked up */
+    struct facts **referred;  /* of each field of the body, NULL where it names no row; or NULL */
+    struct {
+        int access;       /* enum access: how far the caller reaches on the row in the path */
+        const char *path; /* by which grant path */
+    } grant;
     struct str request_hash;  /* of an idempotent request; p NULL when it is none */
     struct epochs carried[2]; /* what principal and facts were read under */
     struct {

@@ -124,6 +124,7 @@ struct field {
     const char *oneof;
     const char *standard; /* default at creation, as JSON text; NULL: null */
     const char *refers; /* plural of the resource whose row it names; gate references looks there */
+    enum access needs;  /* on that row; 0: to read it */
     bool required;      /* at creation */
     bool null;          /* may be null */
     bool shown;         /* only shown, never taken (server-made) */
@@ -141,6 +142,7 @@ struct action {
     enum rate rate;
     enum cache_type cache; /* of the row in the path */
     bool session_only;     /* an API key may not do this */
+    bool open;             /* who is not signed in may do it where the row is open to anyone */
     bool list;             /* takes a list's parameters (route/page.h) */
     bool secret; /* the reply holds a secret: never kept for an idempotency key, no-store */
     bool plain;  /* takes no Idempotency-Key: nothing to repeat (a read, a sign-in) */
@@ -165,12 +167,16 @@ struct resource {
     const struct action *actions;
     int nactions;
     /* statements of the generic handlers, NULL where it has none */
-    const struct stmt *get; /* (id): the whole row; also the facts of it */
+    const struct stmt *get; /* (id): the whole row; also the facts of it. Below another resource: (id, second) */
+    const struct stmt *facts; /* (id): the columns of get, then what else the gates look at; NULL: get */
+    const struct resource *under; /* the first id of a path names a row of that one, which the gates judge */
     const struct stmt *add, *set, *del;
     const struct stmt *list; /* 2 per sort column */
     const char *const *sorts; /* names, NULL at the end; the first is the default, descending */
     bool owned;       /* only grant paths lead to a row; else the permission alone decides */
-    bool tree;        /* rows have ancestors (parent_id), whose restrictions bind them */
+    bool common;      /* whoever is signed in may read every row */
+    bool team;        /* rows are teams: their members reach them */
+    bool shared;      /* rows are projects or lie in one, whose visibility, teams and collaborators count */
     bool media;       /* rows hang on a generation (generation_id), which decides */
     bool no_metadata; /* rows lack the metadata column */
     /* last word on a row about to be made or changed: NEXT or DENY */

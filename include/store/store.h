@@ -125,7 +125,7 @@ void rows_fini(struct rows *r);
 
 /* ---- changes: one transaction ---- */
 
-#define CHANGE_MAX 16
+#define CHANGE_MAX 24
 
 /* Statements that become one transaction, all or none. Zeroed is empty; memory is the arena's. */
 struct change {

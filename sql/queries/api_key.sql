@@ -34,8 +34,9 @@ where id = :id and version = :version and public = :public;
 update api_keys set last_used_at = :at where id = :id and (last_used_at is null or last_used_at < :at);
 
 -- What the gates know of who asks with a key.
--- name: principal_by_apikey(public text) one (id uuid, user_id uuid, hash bytes, scopes json, expires_at time?, status text, role text, permissions json, token_version int)
+-- name: principal_by_apikey(public text) one (id uuid, user_id uuid, hash bytes, scopes json, expires_at time?, status text, role text, permissions json, token_version int, teams text?)
 -- lane: auth
-select k.id, k.owner_id as user_id, k.hash, k.scopes, k.expires_at, u.status, u.role, r.permissions, u.token_version
+select k.id, k.owner_id as user_id, k.hash, k.scopes, k.expires_at, u.status, u.role, r.permissions, u.token_version,
+    {user_teams} as teams
 from api_keys k join users u on u.id = k.owner_id join roles r on r.name = u.role
 where k.public = :public;

@@ -29,10 +29,10 @@ update sessions set revoked_at = :now, version = version + 1, updated_at = :now
 where owner_id = :owner_id and revoked_at is null;
 
 -- What the gates know of who asks with a session.
--- name: principal_by_session(id uuid) one (user_id uuid, status text, role text, permissions json, token_version int, expires_at time, revoked bool)
+-- name: principal_by_session(id uuid) one (user_id uuid, status text, role text, permissions json, token_version int, expires_at time, revoked bool, teams text?)
 -- lane: auth
 select s.owner_id as user_id, u.status, u.role, r.permissions, u.token_version, s.expires_at,
-    s.revoked_at is not null as revoked
+    s.revoked_at is not null as revoked, {user_teams} as teams
 from sessions s join users u on u.id = s.owner_id join roles r on r.name = u.role
 where s.id = :id;
 

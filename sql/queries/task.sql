@@ -1,9 +1,9 @@
 -- columns: task
---   id uuid, owner_id uuid, agent_id uuid, kind text?, input json?, priority int, run_at time, max_attempts int, status text, attempt int, result json?, error text?, metadata json, version int, created_at time, updated_at time
+--   id uuid, owner_id uuid, agent_id uuid?, kind text?, input json?, priority int, run_at time, max_attempts int, status text, attempt int, result json?, error text?, metadata json, version int, created_at time, updated_at time
 
 -- What a claim gives: the columns of a task, and until when it is the claimer's.
 -- columns: claimed
---   id uuid, owner_id uuid, agent_id uuid, kind text?, input json?, priority int, run_at time, max_attempts int, status text, attempt int, result json?, error text?, metadata json, version int, created_at time, updated_at time, lease_until time
+--   id uuid, owner_id uuid, agent_id uuid?, kind text?, input json?, priority int, run_at time, max_attempts int, status text, attempt int, result json?, error text?, metadata json, version int, created_at time, updated_at time, lease_until time
 
 -- name: task_get(id uuid) one task
 select {task} from tasks where id = :id;
@@ -15,7 +15,7 @@ where owner_id = :viewer and (:agent_id is null or agent_id = :agent_id) and (:k
     and (:status is null or status = :status) and {after}
 order by {order} limit :limit offset :skip;
 
--- name: task_add(id uuid, owner_id uuid, agent_id uuid, kind text?, input json?, priority int, run_at time, max_attempts int, metadata json, now time) change 1
+-- name: task_add(id uuid, owner_id uuid, agent_id uuid?, kind text?, input json?, priority int, run_at time, max_attempts int, metadata json, now time) change 1
 insert into tasks (id, owner_id, agent_id, kind, input, priority, run_at, max_attempts, status, attempt, metadata,
     version, created_at, updated_at)
 values (:id, :owner_id, :agent_id, :kind, :input, :priority, :run_at, :max_attempts, 'pending', 0, :metadata, 1, :now, :now);

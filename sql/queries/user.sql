@@ -58,6 +58,13 @@ update users set password_hash = :password_hash where id = :id and password_hash
 -- lane: auth
 select email, password_hash from users where id = :id;
 
+-- What the gates know of a user who is not there himself: who signed a URL, or whom others ask about.
+-- name: principal_by_user(id uuid) one (status text, role text, permissions json, token_version int, teams text?)
+-- lane: auth
+select u.status, u.role, r.permissions, u.token_version, {user_teams} as teams
+from users u join roles r on r.name = u.role
+where u.id = :id;
+
 -- name: user_by_email(email text, address text) one (id uuid, password_hash text, role text, status text, token_version int, known bool)
 -- lane: auth
 select id, password_hash, role, status, token_version,

@@ -4,6 +4,9 @@
 const struct resource *const api_resources[] = {
     &auth, &users, &roles, &sessions, &api_keys, &signing_keys,
     &startups, &agents, &tasks,
+    &teams, &team_members, &invitations, &accepting,
+    &projects, &project_teams, &collaborators,
+    &generations, &models, &templates,
     &mode,
     NULL,
 };

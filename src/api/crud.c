@@ -17,6 +17,8 @@ static bool bind_known(const struct req *r, const char *name, struct value *out)
 {
     if (strcmp(name, "viewer") == 0)
         *out = (struct value){ .type = VALUE_UUID, .uuid = r->who->user_id };
+    else if (strcmp(name, "second") == 0)
+        *out = (struct value){ .type = VALUE_UUID, .uuid = r->target_ids.second };
     else if (strcmp(name, "now") == 0)
         *out = (struct value){ .type = VALUE_TIME, .i = r->now };
     else if (strcmp(name, "version") == 0 && r->facts)

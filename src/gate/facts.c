@@ -1,34 +1,48 @@
 /* gate/facts.c: gate 7: what is known of the row that the path names. From memory, else from the store; if neither
- * can answer, the request cannot be judged: 503, never a verdict. What is cached is the row and its JSON, under the
- * row's epoch.
+ * can answer, the request cannot be judged: 503, never a verdict. What is cached is the row, its JSON and what the gates
+ * look at, under the epochs of the row, of its project and of the root of its tree.
  */
 #include "gate/facts.h"
 
 #include "cache/cache.h"
 
-/* The cached form: the length of the row's bytes, the bytes, the JSON. */
-static struct str pack(struct arena *a, struct str row, struct str json)
+#include "sharing.h"
+
+static const struct stmt *stmt_of(const struct resource *res)
 {
-    uint32_t n = (uint32_t)row.n;
-    char *p = arena_alloc(a, sizeof(n) + row.n + json.n);
+    return res->facts ? res->facts : res->get;
+}
+
+/* The cached form: what it is shared with (where the gates look at that), the length of the row's bytes, the bytes, the
+ * JSON. */
+static struct str pack(struct arena *a, const struct look *look, const struct facts *f,
+                       struct str row, struct str json)
+{
+    size_t shared = look->res->facts ? sharing_size(f) : 0;
+    uint64_t n = row.n;
+    char *p = arena_alloc(a, shared + sizeof(n) + row.n + json.n);
     if (!p)
         return STR_NONE;
-    memcpy(p, &n, sizeof(n));
-    memcpy(p + sizeof(n), row.p, row.n);
-    memcpy(p + sizeof(n) + row.n, json.p, json.n);
-    return (struct str){ p, sizeof(n) + row.n + json.n };
+    if (shared)
+        sharing_write(f, p);
+    memcpy(p + shared, &n, sizeof(n));
+    memcpy(p + shared + sizeof(n), row.p, row.n);
+    memcpy(p + shared + sizeof(n) + row.n, json.p, json.n);
+    return (struct str){ p, shared + sizeof(n) + row.n + json.n };
 }
 
 static struct facts *unpack(struct req *r, const struct look *look, struct str packed)
 {
     struct facts *f = ARENA_NEW(&r->arena, struct facts);
-    uint32_t n;
+    uint64_t n;
     if (!f)
         return NULL;
-    memcpy(&n, packed.p, sizeof(n));
     f->id = look->id;
+    if (look->res->facts && !sharing_take(&packed, f))
+        return NULL;
+    memcpy(&n, packed.p, sizeof(n));
     f->json = (struct str){ packed.p + sizeof(n) + n, packed.n - sizeof(n) - n };
-    rows_attach(&f->row, look->res->get, (struct str){ packed.p + sizeof(n), n });
+    rows_attach(&f->row, stmt_of(look->res), (struct str){ packed.p + sizeof(n), n });
     f->version = rows_int(&f->row, resource_column(look->res, "version"));
     if (look->res->owned)
         f->owner = rows_uuid(&f->row, resource_column(look->res, "owner_id"));
@@ -55,15 +69,23 @@ static enum verdict done(struct look *look, enum err err)
     return NEXT;
 }
 
+/* The epochs are read before the entry is: what moves in between makes it stale for later, never fresh. */
+static void add_epochs(struct look *look)
+{
+    look->under = (struct epochs){ 0 };
+    epochs_add(&look->under, EPOCH_RESOURCE, look->id.b, sizeof(look->id.b));
+    for (int i = 0; i < COUNT(look->parents); i++)
+        if (!uuid_nil(&look->parents[i]))
+            epochs_add(&look->under, EPOCH_RESOURCE, look->parents[i].b, sizeof(struct uuid));
+}
+
 static enum verdict look_up(struct req *r, struct look *look)
 {
     enum cache_type type = type_of(look->res);
     struct str packed;
 
+    add_epochs(look);
     if (type != CACHE_NONE) {
-        /* The epochs are read before the entry is: what moves in between makes it stale for later, never fresh. */
-        look->under = (struct epochs){ 0 };
-        epochs_add(&look->under, EPOCH_RESOURCE, look->id.b, sizeof(look->id.b));
         switch (cache_get(r->cache, type, key_of(look), &look->under, &r->arena, &packed, &r->wait)) {
         case CACHE_HIT:
             look->facts = packed.p ? unpack(r, look, packed) : NULL;
@@ -82,7 +104,7 @@ static enum verdict look_up(struct req *r, struct look *look)
         return done(look, ERR_NO_MEMORY);
     *id = (struct value){ .type = VALUE_UUID, .uuid = look->id };
     look->asked = true;
-    store_ask(r->store, look->res->get, id, &r->found, &r->wait);
+    store_ask(r->store, stmt_of(look->res), id, &r->found, &r->wait);
     return WAIT;
 }
 
@@ -93,15 +115,50 @@ enum verdict look_begin(struct req *r, struct look *look, const struct resource 
     return look_up(r, look);
 }
 
-/* The row as it came from the store, packed; p is NULL when memory is out. */
-static struct str pack_found(struct req *r, const struct look *look)
+/* The row as it came from the store, packed. */
+static enum err pack_found(struct req *r, const struct look *look, struct str *packed)
 {
     struct text json = text_new(&r->arena, 512);
     struct value *row = resource_row(&r->arena, look->res, &r->found);
+    struct facts f = { .id = look->id };
     if (!row)
-        return STR_NONE;
+        return ERR_NO_MEMORY;
     resource_json(&json, look->res, row);
-    return json.failed ? STR_NONE : pack(&r->arena, rows_bytes(&r->found), text_str(&json));
+    if (look->res->facts)
+        TRY(sharing_read(&r->arena, &r->found, &f));
+    if (!json.failed)
+        *packed = pack(&r->arena, look, &f, rows_bytes(&r->found), text_str(&json));
+    return packed->p ? OK : ERR_NO_MEMORY;
+}
+
+/* The first look at a row tells what else its facts stand on. Those epochs were not read before the ask, so what came
+ * serves to know them, and is read again. */
+static bool parents_new(const struct req *r, struct look *look)
+{
+    static const char *const names[] = { "project_id", "root_id" };
+    bool new = false;
+    if (look->parents_known || !look->res->facts || r->found.count == 0)
+        return false;
+    for (int i = 0; i < COUNT(names); i++) {
+        int column = resource_column(look->res, names[i]);
+        if (column < 0)
+            continue;
+        look->parents[i] = rows_uuid(&r->found, column);
+        new = new || !uuid_eq(&look->parents[i], &look->id);
+    }
+    look->parents_known = true;
+    return new;
+}
+
+static void end_load(struct req *r, const struct look *look, struct str packed)
+{
+    enum cache_type type = type_of(look->res);
+    r->filling.key = STR_NONE;
+    if (type != CACHE_NONE && packed.p)
+        cache_fill(r->cache, type, key_of(look), &look->under, packed);
+    else if (type != CACHE_NONE)
+        cache_drop(r->cache, type, key_of(look));
+    rows_fini(&r->found);
 }
 
 enum verdict look_again(struct req *r, struct look *look)
@@ -110,24 +167,20 @@ enum verdict look_again(struct req *r, struct look *look)
         return look_up(r, look); /* somebody else has filled the cache, or failed to */
     look->asked = false;
 
-    enum cache_type type = type_of(look->res);
     enum err err = r->found.err;
     struct str packed = STR_NONE;
     if (err == OK && rows_next(&r->found)) {
-        packed = pack_found(r, look);
-        if (!packed.p)
-            err = ERR_NO_MEMORY;
+        if (parents_new(r, look)) {
+            end_load(r, look, STR_NONE);
+            return look_up(r, look);
+        }
+        err = pack_found(r, look, &packed);
     }
-    r->filling.key = STR_NONE;
-    if (type != CACHE_NONE && packed.p)
-        cache_fill(r->cache, type, key_of(look), &look->under, packed);
-    else if (type != CACHE_NONE)
-        cache_drop(r->cache, type, key_of(look));
-    rows_fini(&r->found);
+    end_load(r, look, packed);
 
     if (packed.p && !(look->facts = unpack(r, look, packed)))
         err = ERR_NO_MEMORY;
-    return done(look, err);
+    return done(look, err == ERR_INTERNAL ? ERR_UNAVAILABLE : err);
 }
 
 struct value *facts_row(struct req *r)
@@ -143,8 +196,9 @@ static enum verdict known(struct req *r)
     r->look = NULL;
     if (look->err != OK)
         return req_deny(r, look->err);
-    if (!look->facts)
-        return req_deny_for(r, ERR_NOT_FOUND, "no such row");
+    if (!look->facts) /* nobody signed in sees no difference to a row that is hidden */
+        return req_deny_for(r, r->who->kind == PRINCIPAL_ANONYMOUS ? ERR_NO_TOKEN : ERR_NOT_FOUND,
+                            "no such row");
     r->facts = look->facts;
     r->carried[1] = look->under;
     return NEXT;
@@ -152,12 +206,13 @@ static enum verdict known(struct req *r)
 
 enum verdict gate_facts(struct req *r)
 {
-    if (r->target_ids.n == 0 || !r->resource->get)
+    const struct resource *res = r->resource->under ? r->resource->under : r->resource;
+    if (r->target_ids.n == 0 || !res->get)
         return NEXT;
     r->look = ARENA_NEW(&r->arena, struct look);
     if (!r->look)
         return req_deny(r, ERR_NO_MEMORY);
-    return look_begin(r, r->look, r->resource, &r->target_ids.id) == WAIT ? WAIT : known(r);
+    return look_begin(r, r->look, res, &r->target_ids.id) == WAIT ? WAIT : known(r);
 }
 
 enum verdict gate_facts_known(struct req *r)

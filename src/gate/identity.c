@@ -9,9 +9,10 @@
 #include "gate/keyring.h"
 #include "gate/permits.h"
 #include "gen/stmt.h"
+#include "memberships.h"
 #include "usage.h"
 
-/* A principal as it is remembered; of a key with what its secret must hash to. */
+/* A principal as it is remembered, its memberships behind it; of a key with what its secret must hash to. */
 struct known {
     struct principal who;
     uint8_t hash[SHA256_SIZE];
@@ -50,6 +51,16 @@ static void set_name(struct caller *c, char kind, const void *id, size_t n)
 
 /* ---- what both kinds share ---- */
 
+/* From the cached form, which lies in the arena. */
+static bool recall(struct caller *c, struct str value)
+{
+    if (!value.p || value.n < sizeof(c->known))
+        return false;
+    memcpy(&c->known, value.p, sizeof(c->known));
+    c->known.who.memberships = (const void *)(value.p + sizeof(c->known));
+    return value.n == sizeof(c->known) + c->known.who.nmemberships * sizeof(struct membership);
+}
+
 /* Looks into the cache. NEXT: c->known is filled. Else it waits for who loads it, then looks `again`, or is the
  * one to load it and begins to `ask`. */
 static enum verdict remember(struct req *r, stage_fn *again, stage_fn *ask)
@@ -59,10 +70,7 @@ static enum verdict remember(struct req *r, stage_fn *again, stage_fn *ask)
     switch (cache_get(r->cache, CACHE_SESSION, name_of(c), &r->carried[0], &r->arena, &value,
                       &r->wait)) {
     case CACHE_HIT:
-        if (!value.p || value.n != sizeof(c->known))
-            return req_deny(r, ERR_NO_MEMORY);
-        memcpy(&c->known, value.p, sizeof(c->known));
-        return NEXT;
+        return recall(c, value) ? NEXT : req_deny(r, ERR_NO_MEMORY);
     case CACHE_WAIT:
         c->then = again;
         return WAIT;
@@ -77,9 +85,17 @@ static enum verdict remember(struct req *r, stage_fn *again, stage_fn *ask)
 static void fill(struct req *r)
 {
     struct caller *c = caller_of(r);
+    const struct principal *who = &c->known.who;
+    struct text kept =
+        text_new(&r->arena, sizeof(c->known) + who->nmemberships * sizeof(struct membership));
+    text_add(&kept, (struct str){ (const char *)&c->known, sizeof(c->known) });
+    text_add(&kept, (struct str){ (const char *)who->memberships,
+                                  who->nmemberships * sizeof(struct membership) });
     r->filling.key = STR_NONE;
-    cache_fill(r->cache, CACHE_SESSION, name_of(c), &r->carried[0],
-               (struct str){ (const char *)&c->known, sizeof(c->known) });
+    if (kept.failed)
+        cache_drop(r->cache, CACHE_SESSION, name_of(c));
+    else
+        cache_fill(r->cache, CACHE_SESSION, name_of(c), &r->carried[0], text_str(&kept));
 }
 
 static void drop(struct req *r)
@@ -183,6 +199,7 @@ static enum err session_take(struct req *r)
                 str_eq(rows_text(found, COL_PRINCIPAL_BY_SESSION_STATUS), STR("active")),
     };
     set_role(who, rows_text(found, COL_PRINCIPAL_BY_SESSION_ROLE));
+    TRY(memberships_read(&r->arena, rows_text(found, COL_PRINCIPAL_BY_SESSION_TEAMS), who));
     struct str permits = rows_text(found, COL_PRINCIPAL_BY_SESSION_PERMISSIONS);
     return permits_read(&r->arena, permits, &who->permits);
 }
@@ -281,6 +298,7 @@ static enum err key_take(struct req *r)
         return ERR_INTERNAL;
     memcpy(c->known.hash, hash.p, hash.n);
     set_role(who, rows_text(found, COL_PRINCIPAL_BY_APIKEY_ROLE));
+    TRY(memberships_read(&r->arena, rows_text(found, COL_PRINCIPAL_BY_APIKEY_TEAMS), who));
     TRY(permits_read(&r->arena, rows_text(found, COL_PRINCIPAL_BY_APIKEY_SCOPES), &scopes));
     TRY(permits_read(&r->arena, rows_text(found, COL_PRINCIPAL_BY_APIKEY_PERMISSIONS), &role));
     who->permits = scopes & role;

@@ -12,7 +12,7 @@ enum verdict gate_rbac(struct req *r)
     if (permit == PERMIT_NONE)
         return req_deny_for(r, ERR_FORBIDDEN, "the action has no permission");
     if (who->kind == PRINCIPAL_ANONYMOUS)
-        return req_deny(r, ERR_NO_TOKEN);
+        return r->action->open ? NEXT : req_deny(r, ERR_NO_TOKEN); /* ownership asks whether the row is open too */
     if (r->action->session_only && who->kind != PRINCIPAL_USER)
         return req_deny(r, ERR_SESSION_NEEDED);
     if (permit == PERMIT_SIGNED_IN)

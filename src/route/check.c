@@ -94,6 +94,10 @@ static enum err check_permit(const struct complaint *c, int ids)
         return complain(c, "unknown rate class, cache type or access");
     if (ids > 0 && c->res->get && a->access == ACCESS_NONE)
         return complain(c, "its path names a row, but no access to it is asked for");
+    if (c->res->under && ids == 0)
+        return complain(c, "its path names no row of %s", c->res->under->plural);
+    if (a->open && a->access != ACCESS_READ)
+        return complain(c, "open to anyone is what is read, and nothing else");
     if (ids > 0 && !c->res->get)
         return complain(c, "its path names a row, but the resource has no statement that gets it");
     return OK;

@@ -62,7 +62,7 @@ static enum err check_marks(const struct complaint *c, const struct field *f)
 static enum err check_refers(const struct complaint *c, const struct field *f)
 {
     if (!f->refers)
-        return OK;
+        return f->needs ? complain(c, "the field %s refers to nothing", f->name) : OK;
     const struct resource *other = resource_find(f->refers);
     if (f->type != UUID)
         return complain(c, "the field %s refers to a row, so it is a UUID", f->name);

@@ -50,8 +50,12 @@ static enum err check_get(const struct complaint *c)
 {
     const struct resource *res = c->res;
     const struct stmt *get = res->get;
-    if (get->change || get->nparams != 1 || strcmp(get->params[0].name, "id") != 0 ||
-        get->params[0].type != VALUE_UUID)
+    int ids = res->under ? 2 : 1;
+    static const char *const names[] = { "id", "second" };
+    bool by_id = !get->change && get->nparams == ids;
+    for (int i = 0; by_id && i < ids; i++)
+        by_id = strcmp(get->params[i].name, names[i]) == 0 && get->params[i].type == VALUE_UUID;
+    if (!by_id)
         return complain(c, "%s is not a read by id alone", get->name);
     if (get->ncolumns > COLUMNS_MAX)
         return complain(c, "%s has more than %d columns", get->name, COLUMNS_MAX);
@@ -67,6 +71,19 @@ static enum err check_get(const struct complaint *c)
         if (!res->fields[i].hidden && !res->fields[i].shown)
             TRY(check_has(c, true, res->fields[i].name));
     return OK;
+}
+
+/* The columns of get, then what else the gates look at. */
+static enum err check_facts(const struct complaint *c)
+{
+    const struct stmt *get = c->res->get, *facts = c->res->facts;
+    if (!facts)
+        return OK;
+    bool fits = !facts->change && facts->nparams == 1 && facts->ncolumns > get->ncolumns;
+    for (int i = 0; fits && i < get->ncolumns; i++)
+        fits = strcmp(facts->columns[i].name, get->columns[i].name) == 0 &&
+               facts->columns[i].type == get->columns[i].type;
+    return fits ? OK : complain(c, "%s does not begin with the columns of %s", facts->name, get->name);
 }
 
 /* ---- changes ---- */
@@ -174,7 +191,7 @@ static enum err check_list_stmt(const struct complaint *c, const struct stmt *st
     for (int i = 0; i < COUNT(needed); i++)
         if (!find(stmt->params, stmt->nparams, needed[i]))
             return complain(c, "%s has no parameter %s", stmt->name, needed[i]);
-    if (res->owned && !find(stmt->params, stmt->nparams, "viewer"))
+    if (res->owned && !res->common && !find(stmt->params, stmt->nparams, "viewer"))
         return complain(c, "%s does not ask who looks", stmt->name);
     for (int i = 0; i < res->nfields; i++)
         if (res->fields[i].filter && !find(stmt->params, stmt->nparams, res->fields[i].name))
@@ -205,6 +222,7 @@ enum err check_statements(const struct complaint *c)
     const struct resource *res = c->res;
     if (res->get)
         TRY(check_get(c));
+    TRY(check_facts(c));
     TRY(check_change(c, res->add, true));
     TRY(check_change(c, res->set, false));
     TRY(check_change(c, res->del, false));

@@ -59,40 +59,6 @@ static void every_permission_has_its_own_bit(void **state)
     assert_false(PERMIT_ALL & PERMIT_BIT(PERMIT_ANYONE));
 }
 
-static const struct uuid me = { { 1 } }, other = { { 2 } }, nobody;
-
-static void grant_paths(void **state)
-{
-    (void)state;
-    const struct principal who = { .kind = PRINCIPAL_USER, .user_id = me };
-    const struct principal anonymous = { 0 };
-    const struct resource owned = { .owned = true }, common = { 0 };
-
-    for (int need = ACCESS_READ; need <= ACCESS_ADMIN; need++) {
-        assert_string_equal(grant_path(&who, &owned, &me, (enum access)need), "direct_ownership");
-        assert_null(grant_path(&who, &owned, &other, (enum access)need));
-        assert_null(grant_path(&anonymous, &owned, &nobody, (enum access)need));
-        assert_string_equal(grant_path(&who, &common, &nobody, (enum access)need), "permission");
-    }
-    assert_null(grant_path(&who, &owned, &me, ACCESS_NONE));
-    assert_null(grant_path(&who, &common, &me, ACCESS_NONE));
-}
-
-static void ownership_hides(void **state)
-{
-    (void)state;
-    struct principal who = { .kind = PRINCIPAL_USER, .user_id = me };
-    struct facts facts = { .owner = other };
-    struct resource res = { .owned = true };
-    struct action action = { .access = ACCESS_READ };
-    struct req r = { .who = &who, .facts = &facts, .resource = &res, .action = &action };
-
-    assert_int_equal(gate_ownership(&r), DENY);
-    assert_int_equal(r.err, ERR_NOT_FOUND);
-    facts.owner = me;
-    assert_int_equal(gate_ownership(&r), NEXT);
-}
-
 static void contexts(void **state)
 {
     (void)state;
@@ -132,16 +98,13 @@ static void modes(void **state)
     mode_set(MODE_NORMAL);
 }
 
-static void rows_without_a_rule_are_refused(void **state)
+static void media_without_a_rule_are_refused(void **state)
 {
     (void)state;
     struct facts facts = { 0 };
-    struct resource plain = { 0 }, tree = { .tree = true }, media = { .media = true };
+    struct resource plain = { 0 }, media = { .media = true };
     struct req r = { .facts = &facts, .resource = &plain };
-    assert_int_equal(gate_inheritance(&r), NEXT);
     assert_int_equal(gate_media(&r), NEXT);
-    r.resource = &tree;
-    assert_int_equal(gate_inheritance(&r), DENY);
     r.resource = &media;
     assert_int_equal(gate_media(&r), DENY);
 }
@@ -151,11 +114,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(permissions),
         cmocka_unit_test(every_permission_has_its_own_bit),
-        cmocka_unit_test(grant_paths),
-        cmocka_unit_test(ownership_hides),
         cmocka_unit_test(contexts),
         cmocka_unit_test(modes),
-        cmocka_unit_test(rows_without_a_rule_are_refused),
+        cmocka_unit_test(media_without_a_rule_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,156 @@
+-- columns: generation
+--   id uuid, owner_id uuid, project_id uuid, prompt text, model text?, parent_id uuid?, root_id uuid, depth int, kind text, parameters json, restrictions json?, status text, metadata json, version int, created_at time, updated_at time
+
+-- The same, with what the gates look at.
+-- columns: judged_generation
+--   id uuid, owner_id uuid, project_id uuid, prompt text, model text?, parent_id uuid?, root_id uuid, depth int, kind text, parameters json, restrictions json?, status text, metadata json, version int, created_at time, updated_at time, project_owner uuid?, project_visibility text?, grants text?, ancestry text?, restraints text?
+
+-- name: generation_get(id uuid) one generation
+select {generation} from generations where id = :id;
+
+-- name: generation_facts(id uuid) one judged_generation
+select {generation},
+    (select p.owner_id from projects p where p.id = generations.project_id) as project_owner,
+    (select p.visibility from projects p where p.id = generations.project_id) as project_visibility,
+    (select {project_grants} from projects where projects.id = generations.project_id) as grants,
+    {generation_ancestry} as ancestry, {generation_restraints} as restraints
+from generations where id = :id;
+
+-- Its ancestors, the nearest first: the id, the owner, and whether it is of the same project.
+-- text: generation_ancestry
+-- sqlite:
+(select group_concat(said, '') from (
+    select lower(hex(a.id)) || lower(hex(a.owner_id)) || case when a.project_id = generations.project_id then 's' else 'o' end as said
+    from generation_ancestors x join generations a on a.id = x.ancestor_id
+    where x.generation_id = generations.id order by x.distance))
+-- postgres:
+(select string_agg(encode(uuid_send(a.id), 'hex') || encode(uuid_send(a.owner_id), 'hex') ||
+        case when a.project_id = generations.project_id then 's' else 'o' end, '' order by x.distance)
+    from generation_ancestors x join generations a on a.id = x.ancestor_id where x.generation_id = generations.id)
+
+-- The restrictions of its ancestors: whose they are, whom they are for (nobody: everybody), until when, and for what.
+-- text: generation_restraints
+-- sqlite:
+(select group_concat(lower(hex(r.generation_id)) || lower(hex(r.owner_id)) || coalesce(lower(hex(r.user_id)), '00000000000000000000000000000000') ||
+        r.until_at || ' ' || r.accesses || ';', '')
+    from generation_restrictions r where r.root_id = generations.root_id and exists (
+        select 1 from generation_ancestors x where x.generation_id = generations.id and x.ancestor_id = r.generation_id))
+-- postgres:
+(select string_agg(encode(uuid_send(r.generation_id), 'hex') || encode(uuid_send(r.owner_id), 'hex') ||
+        coalesce(encode(uuid_send(r.user_id), 'hex'), '00000000000000000000000000000000') || r.until_at || ' ' || r.accesses || ';', '')
+    from generation_restrictions r where r.root_id = generations.root_id and exists (
+        select 1 from generation_ancestors x where x.generation_id = generations.id and x.ancestor_id = r.generation_id))
+
+-- What gate/inheritance.c passes to a reader.
+-- text: generation_passes
+generations.depth <= 10 and not exists (
+    select 1 from generation_restrictions r
+    where r.root_id = generations.root_id and r.until_at > :now and r.accesses % 4 >= 2 and r.owner_id <> :viewer
+        and (r.user_id is null or r.user_id = :viewer) and exists (
+            select 1 from generation_ancestors x
+            where x.generation_id = generations.id and x.ancestor_id = r.generation_id))
+
+-- text: generation_filters
+(:project_id is null or project_id = :project_id) and (:parent_id is null or parent_id = :parent_id)
+    and (:status is null or status = :status) and (:kind is null or kind = :kind) and {generation_passes}
+
+-- A page of each source, merged: the viewer's own; what is derived from it; what lies in the projects that are his or
+-- shared with him, a page of each; what is public.
+-- name: generation_list(viewer uuid, now time, project_id uuid?, parent_id uuid?, status text?, kind text?, after_key any?, after_id uuid?, skip int, limit int) many generation
+-- sort: created_at time
+-- sqlite:
+select {generation} from generations where id in (
+    select id from (select id from generations where owner_id = :viewer and {generation_filters} and {after}
+        order by {order} limit :limit + :skip) as own
+    union
+    select id from (select id from (select generation_id as id, created_at from generation_readers where user_id = :viewer) as read
+        where {after} and exists (select 1 from generations where generations.id = read.id and {generation_filters})
+        order by {order} limit :limit + :skip) as derived
+    union
+    select page.id from (select id from projects where owner_id = :viewer union {projects_shared}) as near
+        cross join generations as page on page.id in (
+            select id from generations where project_id = near.id and {generation_filters} and {after}
+            order by {order} limit :limit + :skip)
+    union
+    select id from (select id from generations where is_open and project_id in (
+            select p.id from projects p where p.id = generations.project_id and p.visibility in ('public_read', 'public_full'))
+            and {generation_filters} and {after}
+        order by {order} limit :limit + :skip) as open)
+order by {order} limit :limit offset :skip;
+-- postgres:
+select {generation} from generations where id in (
+    select id from (select id from generations where owner_id = :viewer and {generation_filters} and {after}
+        order by {order} limit :limit + :skip) as own
+    union
+    select id from (select id from (select generation_id as id, created_at from generation_readers where user_id = :viewer) as read
+        where {after} and exists (select 1 from generations where generations.id = read.id and {generation_filters})
+        order by {order} limit :limit + :skip) as derived
+    union
+    select page.id from (select id from projects where owner_id = :viewer union {projects_shared}) as near
+        cross join lateral (
+            select id from generations where project_id = near.id and {generation_filters} and {after}
+            order by {order} limit :limit + :skip) as page
+    union
+    select id from (select id from generations where is_open and exists (
+            select 1 from projects p where p.id = generations.project_id and p.visibility in ('public_read', 'public_full'))
+            and {generation_filters} and {after}
+        order by {order} limit :limit + :skip) as open)
+order by {order} limit :limit offset :skip;
+
+-- Whether its project is public is read under a lock, so that a project that changes meanwhile is not missed by both.
+-- name: generation_add(id uuid, owner_id uuid, project_id uuid, prompt text, model text?, parent_id uuid?, root_id uuid, depth int, kind text, parameters json, restrictions json?, metadata json, now time) change 1 else CONFLICT
+-- sqlite:
+insert into generations (id, owner_id, project_id, prompt, model, parent_id, root_id, depth, kind, parameters, restrictions,
+    status, is_open, metadata, version, created_at, updated_at)
+select :id, :owner_id, p.id, :prompt, :model, :parent_id, :root_id, :depth, :kind, :parameters, :restrictions,
+    'pending', p.visibility in ('public_read', 'public_full'), :metadata, 1, :now, :now
+from projects p where p.id = :project_id;
+-- postgres:
+insert into generations (id, owner_id, project_id, prompt, model, parent_id, root_id, depth, kind, parameters, restrictions,
+    status, is_open, metadata, version, created_at, updated_at)
+select :id, :owner_id, p.id, :prompt, :model, :parent_id, :root_id, :depth, :kind, :parameters, :restrictions,
+    'pending', p.visibility in ('public_read', 'public_full'), :metadata, 1, :now, :now
+from projects p where p.id = :project_id for share of p;
+
+-- name: generation_ancestors_add(id uuid, parent_id uuid) change any
+insert into generation_ancestors (generation_id, ancestor_id, distance)
+select :id, ancestor_id, distance + 1 from generation_ancestors where generation_id = :parent_id
+union all
+select :id, id, 1 from generations where id = :parent_id;
+
+-- name: generation_readers_add(id uuid, owner_id uuid, project_id uuid, now time) change any
+insert into generation_readers (user_id, created_at, generation_id)
+select distinct a.owner_id, :now, :id from generation_ancestors x join generations a on a.id = x.ancestor_id
+where x.generation_id = :id and a.project_id = :project_id and a.owner_id <> :owner_id;
+
+-- The task that makes it: claimed by who works for its owner.
+-- name: generation_task_add(id uuid, owner_id uuid, input json, now time) change 1
+insert into tasks (id, owner_id, agent_id, kind, input, priority, run_at, max_attempts, status, attempt, metadata,
+    version, created_at, updated_at)
+values (:id, :owner_id, null, 'generation', :input, 0, :now, 3, 'pending', 0, '{}', 1, :now, :now);
+
+-- name: generation_set(id uuid, version int, prompt text, parameters json, restrictions json?, metadata json, now time) change 1 else STALE
+-- bumps: resource :id
+update generations set prompt = :prompt, parameters = :parameters, restrictions = :restrictions, metadata = :metadata,
+    version = version + 1, updated_at = :now
+where id = :id and version = :version;
+
+-- Its restrictions as rows; whose facts they are in stands on the root's epoch.
+-- name: generation_restrictions_clear(id uuid, root_id uuid) change any
+-- bumps: resource :root_id
+delete from generation_restrictions where generation_id = :id and root_id = :root_id;
+
+-- name: generation_restrictions_add(id uuid, root_id uuid, owner_id uuid, user_id uuid?, until_at time, accesses int) change 1
+-- bumps: resource :root_id
+insert into generation_restrictions (generation_id, root_id, owner_id, user_id, until_at, accesses)
+values (:id, :root_id, :owner_id, :user_id, :until_at, :accesses);
+
+-- What was derived from it, and its media, hold it.
+-- name: generation_del(id uuid, version int) change 1 else STALE
+-- bumps: resource :id
+delete from generations where id = :id and version = :version;
+
+-- Behind it: nobody shall work for what is gone.
+-- name: generation_task_del(id uuid) change any
+-- bumps: resource :id
+delete from tasks where id = :id;

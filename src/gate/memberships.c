@@ -1,0 +1,102 @@
+#include "memberships.h"
+
+#include <stdlib.h>
+
+#define ENTRY 65 /* characters of one: the team, its owner, the role's first letter */
+
+/* By the first letters of viewer, contributor, editor, admin and owner. */
+static const struct {
+    char letter;
+    enum access reach;
+} roles[] = {
+    { 'v', ACCESS_READ }, { 'c', ACCESS_CREATE }, { 'e', ACCESS_WRITE },
+    { 'a', ACCESS_SHARE }, { 'o', ACCESS_ADMIN },
+};
+
+static enum access letter_reach(char letter)
+{
+    for (int i = 0; i < COUNT(roles); i++)
+        if (roles[i].letter == letter)
+            return roles[i].reach;
+    return ACCESS_NONE;
+}
+
+static int digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool hex_uuid(struct str *text, struct uuid *out)
+{
+    if (text->n < 32)
+        return false;
+    for (int i = 0; i < 16; i++) {
+        int high = digit(text->p[2 * i]), low = digit(text->p[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        out->b[i] = (uint8_t)(high << 4 | low);
+    }
+    *text = (struct str){ text->p + 32, text->n - 32 };
+    return true;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct membership *x = a, *y = b;
+    return memcmp(x->of.b, y->of.b, sizeof(x->of.b));
+}
+
+/* Of those with one id the furthest stays. */
+static uint32_t merge(struct membership *m, uint32_t n)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (kept == 0 || !uuid_eq(&m[kept - 1].of, &m[i].of))
+            m[kept++] = m[i];
+        else if (m[kept - 1].reach < m[i].reach)
+            m[kept - 1].reach = m[i].reach;
+    }
+    return kept;
+}
+
+enum err memberships_read(struct arena *a, struct str text, struct principal *who)
+{
+    uint32_t n = 0;
+    who->nmemberships = 0;
+    who->memberships = NULL;
+    if (text.n == 0)
+        return OK;
+    if (text.n % ENTRY != 0)
+        return ERR_INTERNAL;
+    struct membership *m = ARENA_ARRAY(a, struct membership, text.n / ENTRY * 2);
+    if (!m)
+        return ERR_NO_MEMORY;
+
+    while (text.n > 0) {
+        if (!hex_uuid(&text, &m[n].of) || !hex_uuid(&text, &m[n + 1].of))
+            return ERR_INTERNAL;
+        m[n].reach = m[n + 1].reach = letter_reach(text.p[0]);
+        text = (struct str){ text.p + 1, text.n - 1 };
+        n += 2;
+    }
+    qsort(m, n, sizeof(*m), by_id);
+    who->memberships = m;
+    who->nmemberships = merge(m, n);
+    return OK;
+}
+
+enum access principal_team_access(const struct principal *who, const struct uuid *of)
+{
+    uint32_t low = 0, high = who->nmemberships;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = memcmp(who->memberships[middle].of.b, of->b, sizeof(of->b));
+        if (order == 0)
+            return who->memberships[middle].reach;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return ACCESS_NONE;
+}

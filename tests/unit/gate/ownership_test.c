@@ -1,0 +1,195 @@
+/* Gate 3 as a table: who, on what, how far, and by which path. */
+#include "gate/facts.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static const struct uuid me = { { 1 } }, other = { { 2 } }, chief = { { 3 } }, mine = { { 10 } },
+                         foreign = { { 11 } }, project = { { 20 } }, above = { { 30 } };
+
+static const struct resource owned = { .owned = true }, common = { .owned = true, .common = true },
+                             plain = { 0 }, team = { .owned = true, .team = true },
+                             shared = { .owned = true, .shared = true };
+
+/* One case: what the facts say, and how far `me` gets. */
+static const struct {
+    const char *says;
+    const struct resource *res;
+    struct uuid owner, project_owner;
+    enum visibility visibility;
+    struct grant grant;           /* nil: none */
+    struct membership membership; /* nil: none */
+    struct ancestor ancestor;     /* nil: none */
+    enum access reach;
+    const char *path;
+    enum access nobody; /* how far somebody gets who is not signed in */
+} rows[] = {
+    { "one's own", &owned, me, .reach = ACCESS_ADMIN, .path = "direct_ownership" },
+    { "another's", &owned, other },
+    { "no owner is nobody", &owned, .reach = ACCESS_NONE },
+    { "what only a permission guards", &plain, other, .reach = ACCESS_ADMIN, .path = "permission",
+      .nobody = ACCESS_ADMIN },
+    { "what all may read", &common, other, .reach = ACCESS_READ, .path = "public_access" },
+    { "one's own of what all may read", &common, me, .reach = ACCESS_ADMIN, .path = "direct_ownership" },
+    { "in one's own project", &shared, other, me, .reach = ACCESS_ADMIN, .path = "project_ownership" },
+    { "in another's private project", &shared, other, chief },
+    { "a collaborator", &shared, other, chief, .grant = { me, ACCESS_WRITE }, .reach = ACCESS_WRITE,
+      .path = "project_collaboration" },
+    { "somebody else is one", &shared, other, chief, .grant = { other, ACCESS_ADMIN } },
+    { "a team of a private project", &shared, other, chief, VISIBLE_PRIVATE, { mine, ACCESS_NONE },
+      { mine, ACCESS_ADMIN } },
+    { "a team", &shared, other, chief, VISIBLE_TEAMS, { mine, ACCESS_NONE }, { mine, ACCESS_SHARE },
+      .reach = ACCESS_SHARE, .path = "team_membership" },
+    { "a team that one is not in", &shared, other, chief, VISIBLE_TEAMS, { foreign, ACCESS_NONE },
+      { mine, ACCESS_ADMIN } },
+    { "the owner's other team, restricted", &shared, other, chief, VISIBLE_TEAMS,
+      .membership = { chief, ACCESS_WRITE } },
+    { "the owner's other team, open", &shared, other, chief, VISIBLE_OWNERS_TEAMS,
+      .membership = { chief, ACCESS_WRITE }, .reach = ACCESS_WRITE, .path = "team_membership" },
+    { "a team of a team_open project", &shared, other, chief, VISIBLE_OWNERS_TEAMS,
+      { mine, ACCESS_NONE }, { mine, ACCESS_READ }, .reach = ACCESS_READ, .path = "team_membership" },
+    { "an open one's other owner", &shared, other, chief, VISIBLE_OWNERS_TEAMS,
+      .membership = { other, ACCESS_ADMIN } },
+    { "public to read", &shared, other, chief, VISIBLE_SIGNED_IN, .reach = ACCESS_READ,
+      .path = "public_access" },
+    { "public to all", &shared, other, chief, VISIBLE_ANYONE, .reach = ACCESS_READ,
+      .path = "public_access", .nobody = ACCESS_READ },
+    { "a visibility without a project", &owned, other, .visibility = VISIBLE_ANYONE },
+    { "derived from one's own", &shared, other, chief, .ancestor = { above, me, true },
+      .reach = ACCESS_READ, .path = "generation_inheritance" },
+    { "derived from one's own elsewhere", &shared, other, chief, .ancestor = { above, me, false } },
+    { "derived from another's", &shared, other, chief, .ancestor = { above, other, true } },
+    { "the team itself", &team, other, .membership = { project, ACCESS_CREATE }, .reach = ACCESS_CREATE,
+      .path = "team_membership" },
+    { "a team is not reached by its owner's others", &team, chief, .membership = { chief, ACCESS_ADMIN } },
+};
+
+static struct facts facts_of(size_t i)
+{
+    return (struct facts){
+        .id = project,
+        .owner = rows[i].owner,
+        .project_owner = rows[i].project_owner,
+        .shared = !uuid_nil(&rows[i].project_owner),
+        .visibility = rows[i].visibility,
+        .grants = &rows[i].grant,
+        .ngrants = !uuid_nil(&rows[i].grant.to),
+        .ancestors = &rows[i].ancestor,
+        .nancestors = !uuid_nil(&rows[i].ancestor.id),
+    };
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static void paths(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct facts facts = facts_of(i);
+        const struct principal who = {
+            .kind = PRINCIPAL_USER,
+            .user_id = me,
+            .memberships = &rows[i].membership,
+            .nmemberships = !uuid_nil(&rows[i].membership.of),
+        };
+        const struct principal nobody = { 0 };
+        struct reach found = facts_reach(&who, rows[i].res, &facts, ACCESS_ADMIN);
+        if (found.access != rows[i].reach || !same(found.path, rows[i].path))
+            fail_msg("%s: %s by %s", rows[i].says, access_name(found.access), found.path);
+        found = facts_reach(&nobody, rows[i].res, &facts, ACCESS_READ);
+        if (found.access != rows[i].nobody)
+            fail_msg("%s, nobody: %s", rows[i].says, access_name(found.access));
+    }
+}
+
+/* A row's verdict for each access that can be asked for. */
+static void ladder(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct facts facts = facts_of(i);
+        const struct principal who = {
+            .kind = PRINCIPAL_USER,
+            .user_id = me,
+            .memberships = &rows[i].membership,
+            .nmemberships = !uuid_nil(&rows[i].membership.of),
+        };
+        for (int need = ACCESS_NONE; need <= ACCESS_ADMIN; need++) {
+            struct reach reach;
+            const char *reason = NULL;
+            enum err err =
+                judge_ownership(&who, rows[i].res, &facts, (enum access)need, &reach, &reason);
+            enum err wanted = need == ACCESS_NONE                 ? ERR_NOT_FOUND
+                              : (enum access)need <= rows[i].reach ? OK
+                              : rows[i].reach >= ACCESS_READ       ? ERR_FORBIDDEN
+                                                                   : ERR_NOT_FOUND;
+            if (err != wanted || (err != OK && !reason))
+                fail_msg("%s, %s: %s", rows[i].says, access_name((enum access)need),
+                         err_info(err)->code);
+        }
+    }
+}
+
+static void the_furthest_membership_counts(void **state)
+{
+    (void)state;
+    const struct grant grants[] = { { mine, ACCESS_NONE }, { foreign, ACCESS_NONE }, { me, ACCESS_READ } };
+    const struct membership memberships[] = { { chief, ACCESS_READ }, { mine, ACCESS_CREATE }, { foreign, ACCESS_WRITE } };
+    const struct principal who = { .kind = PRINCIPAL_USER, .user_id = me, .memberships = memberships, .nmemberships = 3 };
+    struct facts facts = { .owner = other, .project_owner = chief, .shared = true,
+                           .visibility = VISIBLE_OWNERS_TEAMS, .grants = grants, .ngrants = 3 };
+    assert_int_equal(facts_reach(&who, &shared, &facts, ACCESS_ADMIN).access, ACCESS_WRITE);
+    facts.ngrants = 1;
+    assert_int_equal(facts_reach(&who, &shared, &facts, ACCESS_ADMIN).access, ACCESS_CREATE);
+    facts.ngrants = 0;
+    assert_int_equal(facts_reach(&who, &shared, &facts, ACCESS_ADMIN).access, ACCESS_READ);
+}
+
+static void hidden_is_absent_and_nobody_must_sign_in(void **state)
+{
+    (void)state;
+    struct principal who = { .kind = PRINCIPAL_USER, .user_id = me };
+    struct facts facts = { .owner = other };
+    struct action action = { .access = ACCESS_READ };
+    struct req r = { .who = &who, .facts = &facts, .resource = &owned, .action = &action };
+
+    assert_int_equal(gate_ownership(&r), DENY);
+    assert_int_equal(r.err, ERR_NOT_FOUND);
+    facts.owner = me;
+    assert_int_equal(gate_ownership(&r), NEXT);
+    assert_int_equal(r.grant.access, ACCESS_ADMIN);
+    assert_string_equal(r.grant.path, "direct_ownership");
+    who = (struct principal){ 0 };
+    assert_int_equal(gate_ownership(&r), DENY);
+    assert_int_equal(r.err, ERR_NO_TOKEN);
+    r.facts = NULL;
+    assert_int_equal(gate_ownership(&r), NEXT);
+}
+
+static void what_lies_below_is_judged_by_what_is_above(void **state)
+{
+    (void)state;
+    struct principal who = { .kind = PRINCIPAL_USER, .user_id = me };
+    struct facts facts = { .owner = other };
+    struct action action = { .access = ACCESS_READ };
+    const struct resource below = { .under = &owned };
+    struct req r = { .who = &who, .facts = &facts, .resource = &below, .action = &action };
+    assert_int_equal(gate_ownership(&r), DENY);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(paths),
+        cmocka_unit_test(ladder),
+        cmocka_unit_test(the_furthest_membership_counts),
+        cmocka_unit_test(hidden_is_absent_and_nobody_must_sign_in),
+        cmocka_unit_test(what_lies_below_is_judged_by_what_is_above),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
