@@ -52,8 +52,7 @@ enum cache_got {
 /* key: at most 64 bytes, unique within its type. under: the epochs that the value would stand on, as far as they are
  * known, read just now; on a hit, those that it was filled under. */
 enum cache_got cache_get(struct cache *c, enum cache_type type, struct str key,
-                         struct epochs *under, struct arena *a, struct str *value,
-                         struct wait *w);
+                         struct epochs *under, struct arena *a, struct str *value, struct wait *w);
 /* Stores a copy, unless one of the epochs has moved meanwhile, and wakes who waits for the key. Redis gets it too when
  * `under` has no epochs but those that cache_get was given. */
 void cache_fill(struct cache *c, enum cache_type type, struct str key, const struct epochs *under,

@@ -93,6 +93,8 @@ struct look {
     struct uuid id;
     bool parents_known; /* what else the facts stand on: the project and the root of the tree, which never change */
     struct uuid parents[2];
+    char key[sizeof(struct uuid) + 24]; /* in the cache: a task and the generation that it makes have one id */
+    size_t key_n;
     enum err err;        /* when it is done: OK, or why the facts cannot be had */
     struct facts *facts; /* NULL: there is no such row */
     struct epochs under; /* what they were read under */

@@ -71,7 +71,8 @@ static enum verdict invite(struct req *r)
 static enum verdict invited(struct req *r)
 {
     const struct inviting *work = r->work;
-    struct value *row = rows_next(&r->rows) ? resource_row(&r->arena, &invitations, &r->rows) : NULL;
+    struct value *row =
+        rows_next(&r->rows) ? resource_row(&r->arena, &invitations, &r->rows) : NULL;
     struct text body = text_new(&r->arena, 512);
     if (!row)
         return req_deny(r, ERR_NO_MEMORY);
@@ -130,7 +131,8 @@ static enum verdict accept_found(struct req *r)
 
 static enum verdict accepted(struct req *r)
 {
-    struct value *row = rows_next(&r->rows) ? resource_row(&r->arena, &team_members, &r->rows) : NULL;
+    struct value *row =
+        rows_next(&r->rows) ? resource_row(&r->arena, &team_members, &r->rows) : NULL;
     return row ? reply_row(r, 200, &team_members, row) : req_deny(r, ERR_NO_MEMORY);
 }
 

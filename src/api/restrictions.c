@@ -30,7 +30,8 @@ static bool read_accesses(const struct json *v, uint64_t *bits)
     if (json_type(v) != JSON_ARRAY || json_count(v) == 0)
         return false;
     while (json_next(&w)) {
-        enum access access = json_type(w.value) == JSON_TEXT ? access_of(json_text(w.value)) : ACCESS_NONE;
+        enum access access =
+            json_type(w.value) == JSON_TEXT ? access_of(json_text(w.value)) : ACCESS_NONE;
         if (access == ACCESS_NONE)
             return false;
         *bits |= (uint64_t)1 << access;

@@ -8,8 +8,8 @@
 static enum verdict team_found(struct req *r)
 {
     struct uuid id = uuid_new(r->now);
-    add_team_member_join(&r->change, &id, &r->row[COL_TEAM_ID].uuid, &r->who->user_id,
-                         STR("owner"), r->now);
+    add_team_member_join(&r->change, &id, &r->row[COL_TEAM_ID].uuid, &r->who->user_id, STR("owner"),
+                         r->now);
     add_team_member_fits(&r->change, &r->who->user_id, TEAMS_MOST);
     return NEXT;
 }

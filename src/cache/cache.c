@@ -336,8 +336,7 @@ static bool meet(struct flight *f, struct epochs *under, struct arena *a, struct
 }
 
 enum cache_got cache_get(struct cache *c, enum cache_type type, struct str key,
-                         struct epochs *under, struct arena *a, struct str *value,
-                         struct wait *w)
+                         struct epochs *under, struct arena *a, struct str *value, struct wait *w)
 {
     enum cache_got got;
     uint64_t hash = hash_of(type, key);

@@ -60,7 +60,16 @@ static enum cache_type type_of(const struct resource *res)
 
 static struct str key_of(const struct look *look)
 {
-    return (struct str){ (const char *)look->id.b, sizeof(look->id.b) };
+    return (struct str){ look->key, look->key_n };
+}
+
+static void set_key(struct look *look)
+{
+    size_t n = strlen(look->res->noun);
+    must(sizeof(look->id) + n <= sizeof(look->key));
+    memcpy(look->key, look->id.b, sizeof(look->id));
+    memcpy(look->key + sizeof(look->id), look->res->noun, n);
+    look->key_n = sizeof(look->id) + n;
 }
 
 static enum verdict done(struct look *look, enum err err)
@@ -86,7 +95,8 @@ static enum verdict look_up(struct req *r, struct look *look)
 
     add_epochs(look);
     if (type != CACHE_NONE) {
-        switch (cache_get(r->cache, type, key_of(look), &look->under, &r->arena, &packed, &r->wait)) {
+        switch (
+            cache_get(r->cache, type, key_of(look), &look->under, &r->arena, &packed, &r->wait)) {
         case CACHE_HIT:
             look->facts = packed.p ? unpack(r, look, packed) : NULL;
             return done(look, look->facts ? OK : ERR_NO_MEMORY);
@@ -112,6 +122,7 @@ enum verdict look_begin(struct req *r, struct look *look, const struct resource 
                         const struct uuid *id)
 {
     *look = (struct look){ .res = res, .id = *id };
+    set_key(look);
     return look_up(r, look);
 }
 

@@ -19,7 +19,8 @@ static enum access by_team(const struct principal *who, const struct resource *r
         return most;
     for (int i = 0; i < facts->ngrants; i++) {
         const struct grant *g = &facts->grants[i];
-        enum access access = g->reach == ACCESS_NONE ? principal_team_access(who, &g->to) : ACCESS_NONE;
+        enum access access =
+            g->reach == ACCESS_NONE ? principal_team_access(who, &g->to) : ACCESS_NONE;
         if (access > most)
             most = access;
     }
@@ -100,8 +101,7 @@ enum verdict gate_ownership(struct req *r)
     if (!r->facts)
         return NEXT; /* the path names no row */
     const struct resource *res = r->resource->under ? r->resource->under : r->resource;
-    enum err err =
-        judge_ownership(r->who, res, r->facts, r->action->access, &reach, &r->reason);
+    enum err err = judge_ownership(r->who, res, r->facts, r->action->access, &reach, &r->reason);
     if (err != OK)
         return req_deny(r, err);
     r->grant.access = reach.access;

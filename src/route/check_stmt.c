@@ -83,7 +83,8 @@ static enum err check_facts(const struct complaint *c)
     for (int i = 0; fits && i < get->ncolumns; i++)
         fits = strcmp(facts->columns[i].name, get->columns[i].name) == 0 &&
                facts->columns[i].type == get->columns[i].type;
-    return fits ? OK : complain(c, "%s does not begin with the columns of %s", facts->name, get->name);
+    return fits ? OK
+                : complain(c, "%s does not begin with the columns of %s", facts->name, get->name);
 }
 
 /* ---- changes ---- */

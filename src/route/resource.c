@@ -37,7 +37,8 @@ enum permit permit_find(struct str name)
 
 const char *access_name(enum access access)
 {
-    static const char *const names[] = { "none", "read", "create", "write", "delete", "share", "admin" };
+    static const char *const names[] = { "none",   "read",  "create", "write",
+                                         "delete", "share", "admin" };
     must(access <= ACCESS_ADMIN);
     return names[access];
 }

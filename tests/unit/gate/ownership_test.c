@@ -138,9 +138,15 @@ static void ladder(void **state)
 static void the_furthest_membership_counts(void **state)
 {
     (void)state;
-    const struct grant grants[] = { { mine, ACCESS_NONE }, { foreign, ACCESS_NONE }, { me, ACCESS_READ } };
-    const struct membership memberships[] = { { chief, ACCESS_READ }, { mine, ACCESS_CREATE }, { foreign, ACCESS_WRITE } };
-    const struct principal who = { .kind = PRINCIPAL_USER, .user_id = me, .memberships = memberships, .nmemberships = 3 };
+    const struct grant grants[] = { { mine, ACCESS_NONE },
+                                    { foreign, ACCESS_NONE },
+                                    { me, ACCESS_READ } };
+    const struct membership memberships[] = { { chief, ACCESS_READ },
+                                              { mine, ACCESS_CREATE },
+                                              { foreign, ACCESS_WRITE } };
+    const struct principal who = {
+        .kind = PRINCIPAL_USER, .user_id = me, .memberships = memberships, .nmemberships = 3
+    };
     struct facts facts = { .owner = other, .project_owner = chief, .shared = true,
                            .visibility = VISIBLE_OWNERS_TEAMS, .grants = grants, .ngrants = 3 };
     assert_int_equal(facts_reach(&who, &shared, &facts, ACCESS_ADMIN).access, ACCESS_WRITE);
