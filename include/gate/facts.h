@@ -124,10 +124,10 @@ stage_fn gate_idempotency, gate_idempotency_known;
 void idempotency_keep(struct req *r);
 stage_fn gate_audit; /* 8 */
 
-/* ---- the pure gates on one row: what the stages, the references and decisions for others (gate/decide.c) all ask ---- */
+/* ---- the pure gates on one row: what stages, references and decisions for others all ask ---- */
 
-/* How far who reaches on a row of res, and by which path. `need` is what is asked for: the first path that reaches it is
- * named; if none does, the one that leads furthest (NULL: none at all). */
+/* How far who reaches on a row of res, and by which path. `need` is what is asked for: the first path that reaches it
+ * is named; if none does, the one that leads furthest (NULL: none at all). */
 struct reach {
     enum access access;
     const char *path;

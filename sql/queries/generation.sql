@@ -31,7 +31,7 @@ from generations where id = :id;
 -- The restrictions of its ancestors: whose they are, whom they are for (nobody: everybody), until when, and for what.
 -- text: generation_restraints
 -- sqlite:
-(select group_concat(lower(hex(r.generation_id)) || lower(hex(r.owner_id)) || 
+(select group_concat(lower(hex(r.generation_id)) || lower(hex(r.owner_id)) ||
         case when r.user_id is null then '00000000000000000000000000000000' else lower(hex(r.user_id)) end ||
         r.until_at || ' ' || r.accesses || ';', '')
     from generation_restrictions r where r.root_id = generations.root_id and exists (

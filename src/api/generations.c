@@ -1,6 +1,6 @@
 /* Generations: a tree of what was made from what, each by a task that has the generation's own id; what becomes of the
- * task becomes of the generation (sql/migrations/0005_sharing.sql). Restrictions bind what is derived from it, so they are
- * for who may share it.
+ * task becomes of the generation (sql/migrations/0005_sharing.sql). Restrictions bind what is derived from it, so they
+ * are for who may share it.
  */
 #include "api/all.h"
 #include "api/crud.h"
@@ -127,8 +127,8 @@ static const struct stage delete_steps[] = {
 /* ---- the table ---- */
 
 static const struct field generation_fields[] = {
-    { "project_id",   UUID,   .refers = "projects", .needs = ACCESS_CREATE, .required = true, .fixed = true, .filter = true,
-      .says = "Where it lies." },
+    { "project_id",   UUID,   .refers = "projects", .needs = ACCESS_CREATE, .required = true, .fixed = true,
+      .filter = true, .says = "Where it lies." },
     { "prompt",       TEXT,   .min = 1, .max = 20000, .required = true, .says = "What is to be made." },
     { "model",        TEXT,   .max = 200, .null = true, .fixed = true, .says = "The model that makes it." },
     { "parent_id",    UUID,   .refers = "generations", .null = true, .fixed = true, .filter = true,

@@ -1,6 +1,6 @@
 /* gate/facts.c: gate 7: what is known of the row that the path names. From memory, else from the store; if neither
- * can answer, the request cannot be judged: 503, never a verdict. What is cached is the row, its JSON and what the gates
- * look at, under the epochs of the row, of its project and of the root of its tree.
+ * can answer, the request cannot be judged: 503, never a verdict. What is cached is the row, its JSON and what the
+ * gates look at, under the epochs of the row, of its project and of the root of its tree.
  */
 #include "gate/facts.h"
 
@@ -13,8 +13,8 @@ static const struct stmt *stmt_of(const struct resource *res)
     return res->facts ? res->facts : res->get;
 }
 
-/* The cached form: what it is shared with (where the gates look at that), the length of the row's bytes, the bytes, the
- * JSON. */
+/* The cached form: what it is shared with (where the gates look at that), the length of the row's bytes, the bytes,
+ * the JSON. */
 static struct str pack(struct arena *a, const struct look *look, const struct facts *f,
                        struct str row, struct str json)
 {

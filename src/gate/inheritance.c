@@ -1,5 +1,5 @@
-/* gate/inheritance.c: gate 5: the ancestors of a generation. The tree is at most DEPTH_MAX deep and has no cycle; what is
- * stored otherwise is not judged but denied. A restriction on an ancestor binds all below it, for all but its owner.
+/* gate/inheritance.c: gate 5: the ancestors of a generation. The tree is at most DEPTH_MAX deep and has no cycle; what
+ * is stored otherwise is not judged but denied. A restriction on an ancestor binds all below it, for all but its owner.
  */
 #include "gate/facts.h"
 

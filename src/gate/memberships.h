@@ -1,5 +1,5 @@
-/* memberships.h: the teams of a principal, from the text that statements give (sql/queries/team.sql, user_teams) to what
- * facts hold.
+/* memberships.h: the teams of a principal, from the text that statements give (user_teams in sql/queries/team.sql) to
+ * what facts hold.
  */
 #ifndef GATE_MEMBERSHIPS_H
 #define GATE_MEMBERSHIPS_H

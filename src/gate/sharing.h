@@ -1,4 +1,4 @@
-/* sharing.h: what the gates look at besides the row, from the columns behind it in a statement (struct resource, .facts):
+/* sharing.h: what the gates look at besides the row, from the columns behind it in a statement (.facts of a resource):
  *   project_owner uuid, project_visibility text, grants text, ancestry text, restraints text
  * as sql/queries/project.sql and generation.sql write them; and the bytes that it is cached as.
  */

@@ -1,4 +1,4 @@
-"""Teams, projects and the tree of generations: who reaches what, by which path, and that nobody does a moment longer."""
+"""Teams, projects and the tree of generations: who reaches what, by which path, and nobody a moment longer."""
 import unittest
 
 from support import Api, Case, Server, fresh_email, register, uuid7
@@ -341,7 +341,8 @@ class Generations(Case):
 
     def test_public_with_its_project(self):
         made = self.make(ann())['id']
-        for visibility, seen in (('public_read', True), ('private', False), ('public_full', True), ('team_open', False)):
+        for visibility, seen in (('public_read', True), ('private', False), ('public_full', True),
+                                 ('team_open', False)):
             self.assert_status(ann().patch(f'projects/{self.project}', {'visibility': visibility}), 200)
             self.assertEqual(self.sees(people['dan'], made), seen, visibility)
             later = self.make(ann())['id']
@@ -366,7 +367,8 @@ class Generations(Case):
         self.assert_status(reply, 200)
         self.assertEqual([self.sees(ann(), id) for id in (root, child, below)], [True, False, False])
         self.assertEqual([self.sees(self.bob, id) for id in (root, child, below)], [True, True, True])
-        self.assert_status(self.bob.patch(f'generations/{root}', {'restrictions': {'until': until, 'access': ['write']}}), 200)
+        write = {'restrictions': {'until': until, 'access': ['write']}}
+        self.assert_status(self.bob.patch(f'generations/{root}', write), 200)
         self.assertEqual([self.sees(ann(), id) for id in (root, child, below)], [True, True, True])
         self.assert_problem(ann().patch(f'generations/{below}', {'prompt': 'y'}), 403)
         self.assert_status(self.bob.patch(f'generations/{root}', {'restrictions': None}), 200)
@@ -380,16 +382,17 @@ class Generations(Case):
 
     def test_restrictions_that_cannot_be_read(self):
         root = self.make(self.bob)['id']
-        for bad in ({}, {'until': 'tomorrow'}, {'until': 5}, {'until': '2999-01-01T00:00:00Z', 'access': []},
-                    {'until': '2999-01-01T00:00:00Z', 'access': ['fly']}, {'until': '2999-01-01T00:00:00Z', 'users': ['x']},
-                    {'until': '2999-01-01T00:00:00Z', 'users': [uuid7() for _ in range(9)]},
-                    {'until': '2999-01-01T00:00:00Z', 'more': 1}):
+        until = '2999-01-01T00:00:00Z'
+        for bad in ({}, {'until': 'tomorrow'}, {'until': 5}, {'until': until, 'access': []},
+                    {'until': until, 'access': ['fly']}, {'until': until, 'users': ['x']},
+                    {'until': until, 'users': [uuid7() for _ in range(9)]}, {'until': until, 'more': 1}):
             with self.subTest(bad):
                 self.assert_problem(self.bob.patch(f'generations/{root}', {'restrictions': bad}), 422)
 
     def test_who_may_write_does_not_restrict(self):
         made = self.make(ann())['id']
-        self.assert_problem(self.bob.patch(f'generations/{made}', {'restrictions': {'until': '2999-01-01T00:00:00Z'}}), 403)
+        restriction = {'restrictions': {'until': '2999-01-01T00:00:00Z'}}
+        self.assert_problem(self.bob.patch(f'generations/{made}', restriction), 403)
 
     def test_filters(self):
         one, two = self.make(ann()), self.make(self.bob)
@@ -410,7 +413,8 @@ class Generations(Case):
 
 class Common(Case):
     def test_all_read_and_owners_change(self):
-        for plural, body in (('models', {'name': 'm', 'model_version': '1'}), ('templates', {'name': 't', 'rating': 4.5})):
+        for plural, body in (('models', {'name': 'm', 'model_version': '1'}),
+                             ('templates', {'name': 't', 'rating': 4.5})):
             with self.subTest(plural):
                 made = ann().made(plural, body)['id']
                 self.assert_status(people['bob'].get(f'{plural}/{made}'), 200)
