@@ -10,5 +10,7 @@ int operator_user_reset(const char *email);
 int operator_user_list(void);
 int operator_keys_list(void);
 int operator_keys_rotate(void);
+/* Shows the mode of this node; name not NULL: sets it, for all nodes. reason may be NULL. */
+int operator_mode(const char *name, const char *reason);
 
 #endif

@@ -12,7 +12,8 @@ PARAM_TYPES = {'uuid': 'uuid', 'text': 'text', 'json': 'text', 'bytes': 'bytea',
                'time': 'bigint', 'bool': 'boolean', 'real': 'float8'}
 
 # As in base/epoch.h.
-EPOCHS = {'user': 1, 'session': 2, 'apikey': 3, 'roles': 4, 'resource': 5, 'keys': 6}
+EPOCHS = {'user': 1, 'session': 2, 'apikey': 3, 'roles': 4, 'resource': 5, 'keys': 6,
+          'mode': 7}
 
 CLOCK = '(extract(epoch from clock_timestamp()) * 1000000)::bigint'
 

@@ -31,17 +31,18 @@ static const char help[] =
     "  user list                         email, role, status, id\n"
     "  keys list                         the signing keys: id, from, until\n"
     "  keys rotate                       sign with a new key; the old one verifies until its tokens end\n"
+    "  mode [MODE] [--reason R]          show the mode, or set it: normal degraded read_only lockdown\n"
     "  routes                            method, path, permission, rate class, cache type of each route\n"
     "  openapi                           the API as OpenAPI 3.1\n"
     "  --version  --help\n"
     "\n"
     "Settings come from the environment, or from FILE as NAME=value lines; `gatehouse check` lists them.\n"
-    "user and keys reach a running server through DATA_DIR, and work without one too.\n";
+    "user, keys and mode reach a running server through DATA_DIR, and work without one too.\n";
 
 /* What stood on the command line. */
 static struct {
     const char *program;
-    const char *config, *email, *role;
+    const char *config, *email, *role, *reason;
     bool status, help, version;
     const char *words[2];
     int nwords;
@@ -143,11 +144,17 @@ static int user_reset(void)
     return operator_user_reset(line.email);
 }
 
+static int mode(void)
+{
+    return operator_mode(line.nwords == 2 ? line.words[1] : NULL, line.reason);
+}
+
 static const struct command {
     const char *word, *second;
     int (*run)(void);
     bool asks;                /* a server, or a worker in its place */
     bool email, role, status; /* the options it takes; the first two it needs */
+    bool free, reason;        /* the second word may be left out and is not looked at here; takes --reason */
 } commands[] = {
     { "serve",   NULL,     serve },
     { "check",   NULL,     check },
@@ -159,6 +166,7 @@ static const struct command {
     { "user",    "list",   operator_user_list,   .asks = true },
     { "keys",    "list",   operator_keys_list,   .asks = true },
     { "keys",    "rotate", operator_keys_rotate, .asks = true },
+    { "mode",    NULL,     mode,                 .asks = true, .free = true, .reason = true },
 };
 
 /* ---- finding it ---- */
@@ -189,7 +197,8 @@ static int read_line(char **argv)
     line.program = argv[0];
     for (int i = 1; argv[i]; i++) {
         if (option(argv, &i, "--config", &line.config) ||
-            option(argv, &i, "--email", &line.email) || option(argv, &i, "--role", &line.role))
+            option(argv, &i, "--email", &line.email) || option(argv, &i, "--role", &line.role) ||
+            option(argv, &i, "--reason", &line.reason))
             continue;
         if (strcmp(argv[i], "--status") == 0)
             line.status = true;
@@ -211,8 +220,9 @@ static const struct command *find(void)
         return commands;
     for (int i = 0; i < COUNT(commands); i++) {
         const struct command *c = &commands[i];
-        bool second = c->second ? line.nwords == 2 && strcmp(line.words[1], c->second) == 0
-                                : line.nwords == 1;
+        bool second = c->free     ? true
+                      : c->second ? line.nwords == 2 && strcmp(line.words[1], c->second) == 0
+                                  : line.nwords == 1;
         if (strcmp(line.words[0], c->word) == 0 && second)
             return c;
     }
@@ -226,6 +236,8 @@ static int fits(const struct command *c)
         return misuse("this command takes no", "--email");
     if (line.role && !c->role)
         return misuse("this command takes no", "--role");
+    if (line.reason && !(c->reason && line.nwords == 2))
+        return misuse("this command takes no", "--reason");
     if (line.status && !c->status)
         return misuse("this command takes no", "--status");
     if (!line.email && c->email)

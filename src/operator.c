@@ -227,3 +227,29 @@ int operator_keys_rotate(void)
            STR_ARG(id), STR_ARG(from));
     return 0;
 }
+
+int operator_mode(const char *name, const char *reason)
+{
+    struct text body = text_new(&arena, 640);
+    if (name) {
+        text_char(&body, '{');
+        put_member(&body, "mode", str_of(name));
+        if (reason)
+            put_member(&body, "reason", str_of(reason));
+        text_char(&body, '}');
+    }
+    const struct json *is = name ? ask("PUT", STR("/api/v1/mode"), text_str(&body))
+                                 : ask("GET", STR("/api/v1/mode"), STR_NONE);
+    if (!is)
+        return 1;
+    struct str now = member(is, "mode"), hand = member(is, "by_hand"), at = member(is, "set_at");
+    struct str breakers = member(is, "by_breakers"), why = member(is, "reason");
+    printf("the mode is %.*s: %.*s set by hand", STR_ARG(now),
+           STR_ARG(hand.p ? hand : STR("unknown")));
+    if (at.p)
+        printf(" at %.*s", STR_ARG(at));
+    if (why.p)
+        printf(" (%.*s)", STR_ARG(why));
+    printf(", %.*s by breakers\n", STR_ARG(breakers));
+    return 0;
+}

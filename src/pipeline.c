@@ -141,6 +141,8 @@ static enum verdict committed(struct req *r)
         err = ERR_CONFLICT;
     if (err != OK)
         return req_deny(r, err);
+    if (r->only_used)
+        return NEXT;
     count_change(r);
     return r->action->made ? r->action->made(r) : NEXT;
 }
@@ -228,6 +230,17 @@ static void deny(struct req *r)
     flow_end(r);
 }
 
+/* Where DONE leads: to the reply; under break-glass by way of the audit, which has to know of this one too. */
+static const struct stage *behind(struct req *r)
+{
+    if (r->at >= row(gate_audit) || !break_glass_used(r))
+        return row(compress_reply);
+    change_init(&r->change, &r->arena);
+    r->audit_noun = NULL;
+    r->request_hash = STR_NONE; /* kept already, if at all */
+    return row(gate_audit);
+}
+
 static void run(struct req *r, bool resumed)
 {
     for (;;) {
@@ -239,8 +252,8 @@ static void run(struct req *r, bool resumed)
             must(r->wait.open);
             return;
         case DONE:
+            r->at = behind(r);
             r->inner = NULL;
-            r->at = row(compress_reply);
             resumed = false;
             break;
         default:

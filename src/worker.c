@@ -8,6 +8,7 @@
 #include "cache/cache.h"
 #include "cache/redis.h"
 #include "cache/window.h"
+#include "gate/emergency.h"
 #include "gate/keyring.h"
 #include "gen/stmt.h"
 #include "http/compress.h"
@@ -315,6 +316,21 @@ static void serve(void)
     say_ready();
 }
 
+/* Nothing is served before the mode is known; where the store may come later, all but health is refused until then. */
+static void mode_read(struct wait *w)
+{
+    (void)w;
+    if (worker.state != WORKER_STARTING)
+        return;
+    enum err err = mode_take(&worker.rows);
+    rows_fini(&worker.rows);
+    if (err != OK && !mode_known() && !may_come_later(err)) {
+        give_up("the mode of the system cannot be read");
+        return;
+    }
+    serve();
+}
+
 static void admins_known(struct wait *w)
 {
     (void)w;
@@ -328,7 +344,8 @@ static void admins_known(struct wait *w)
     if (err == OK && rows_int(&worker.rows, COL_USER_ADMINS_N) == 0)
         atomic_store(&worker.start.server->no_admin, true);
     rows_fini(&worker.rows);
-    serve();
+    wait_init(&worker.wait, mode_read);
+    ask_mode_get(worker.store, &worker.arena, &worker.rows, &worker.wait);
 }
 
 static void keys_known(struct wait *w)
@@ -381,6 +398,7 @@ int worker_run(const struct worker_start *start)
     log_who(who);
     clock_tick();
     metric_use((unsigned)start->number);
+    mode_worker((unsigned)start->number);
     worker.start = *start;
 
     enum err err = open_rooms();

@@ -26,6 +26,7 @@ enum epoch_kind {
     EPOCH_ROLES, /* any change of any role; no id */
     EPOCH_RESOURCE, /* id: the row's uuid */
     EPOCH_KEYS, /* the signing keys; no id */
+    EPOCH_MODE, /* the mode that was set by hand; no id */
 };
 
 /* The epochs that one cached record or one request stands on. Zeroed is empty and always fresh

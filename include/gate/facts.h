@@ -32,6 +32,8 @@ struct principal {
     int64_t expires;        /* wall: end of the session or key; INT64_MAX for never */
     bool live;              /* session or key not revoked, and the user is active */
     char role[32];
+    struct uuid break_glass;   /* what the session has opened; nil: nothing */
+    int64_t break_glass_until; /* wall; 0: never opened */
     uint32_t nmemberships;
     const struct membership *memberships; /* ascending by `of` */
 };
@@ -147,6 +149,12 @@ enum access principal_team_access(const struct principal *who, const struct uuid
 
 /* The facts of the row that a field of the body names; NULL when it names none. Behind gate references. */
 const struct facts *referred(const struct req *r, const char *field);
+
+/* Whether the request is made under break-glass: modes do not bind it, and it reads and writes any row by the grant
+ * path `emergency_access`. */
+bool break_glass_open(const struct req *r);
+/* Whether that has to be written down a second time: not for what answers anybody in any mode. */
+bool break_glass_used(const struct req *r);
 
 /* ---- sign-in windows (identity of who fails), spent ahead and given back on success ---- */
 struct signin {

@@ -142,6 +142,8 @@ struct req {
     struct value *row;        /* the row a change makes or leaves, by the resource's columns */
     struct uuid audit_target; /* what the audit row names; nil: the path's id */
     const char *audit_noun;   /* what was done; NULL: the action's own noun, if a row changes */
+    struct str audit_detail; /* what the audit row says of it, as JSON; p NULL: the names of the fields */
+    bool only_used; /* its change is nothing but the word of a read under break-glass */
     void *work; /* the state of a handler's own table */
     struct reply reply;
     struct squeeze *squeeze; /* its body being compressed (http/compress.h) */

@@ -148,7 +148,8 @@ struct action {
     bool plain;  /* takes no Idempotency-Key: nothing to repeat (a read, a sign-in) */
     const struct field *input; /* of the body, when it is not the resource's own fields */
     int ninput;
-    bool any_mode;             /* answers in a restricted mode too (gate emergency) */
+    bool any_mode;             /* answers in every mode (gate emergency) */
+    bool in_read_only; /* answers in read_only although it changes rows: it only ends access */
     bool no_body;              /* takes no body at all although its method may have one */
     size_t body_max;           /* bytes; 0: 1 MiB */
     stage_fn *run;             /* composes the reply or the change, or asks */

@@ -29,11 +29,13 @@ update sessions set revoked_at = :now, version = version + 1, updated_at = :now
 where owner_id = :owner_id and revoked_at is null;
 
 -- What the gates know of who asks with a session.
--- name: principal_by_session(id uuid) one (user_id uuid, status text, role text, permissions json, token_version int, expires_at time, revoked bool, teams text?)
+-- name: principal_by_session(id uuid) one (user_id uuid, status text, role text, permissions json, token_version int, expires_at time, revoked bool, break_glass uuid?, break_glass_until time?, teams text?)
 -- lane: auth
 select s.owner_id as user_id, u.status, u.role, r.permissions, u.token_version, s.expires_at,
-    s.revoked_at is not null as revoked, {user_teams} as teams
+    s.revoked_at is not null as revoked, g.id as break_glass, g.until as break_glass_until,
+    {user_teams} as teams
 from sessions s join users u on u.id = s.owner_id join roles r on r.name = u.role
+    left join break_glass g on g.session_id = s.id and g.ended_at is null
 where s.id = :id;
 
 -- name: refresh_add(hash bytes, session_id uuid, expires_at time, now time) change 1

@@ -2,10 +2,14 @@
 
 #include "base/config.h"
 #include "base/json.h"
+#include "base/mode.h"
 #include "base/random.h"
 #include "crypto/hash.h"
 #include "gate/keyring.h"
+#include "gate/permits.h"
+#include "gen/stmt.h"
 #include "http/reply.h"
+#include "route/resource.h"
 
 struct str refresh_new(struct arena *a)
 {
@@ -38,6 +42,34 @@ struct str refresh_hash(struct arena *a, struct str token)
         return STR_NONE;
     sha256(token, hash);
     return (struct str){ (const char *)hash, SHA256_SIZE };
+}
+
+/* ---- lockdown ---- */
+
+enum verdict issue_mode(struct req *r, const struct subject *s)
+{
+    if (mode_now() != MODE_LOCKDOWN || r->local)
+        return NEXT;
+    rows_fini(&r->rows);
+    ask_role_pair(r->store, &r->arena, s->role, s->role, &r->rows, &r->wait);
+    return WAIT;
+}
+
+enum verdict issue_mode_known(struct req *r)
+{
+    uint64_t permits = 0;
+    if (r->rows.err != OK)
+        return req_deny(r, r->rows.err);
+    if (rows_next(&r->rows)) {
+        struct str names = rows_text(&r->rows, COL_ROLE_PAIR_PERMISSIONS);
+        enum err err = permits_read(&r->arena, names, &permits);
+        if (err != OK)
+            return req_deny(r, err);
+    }
+    rows_fini(&r->rows);
+    if (!(permits & PERMIT_BIT(PERMIT_SYSTEM_CONFIG)))
+        return req_deny_for(r, ERR_EMERGENCY, "lockdown");
+    return NEXT;
 }
 
 /* ---- the access token ---- */

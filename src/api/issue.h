@@ -28,6 +28,12 @@ struct subject {
     struct str role;
     int64_t token_version;
 };
+
+/* A stage for who has proved to be s: in lockdown only who may change the mode gets in (503). Behind it
+ * issue_mode_known, when it waits. */
+enum verdict issue_mode(struct req *r, const struct subject *s);
+stage_fn issue_mode_known;
+
 /* Replies {"access_token","token_type":"Bearer","expires_in","refresh_token"}. */
 enum verdict issue_reply(struct req *r, const struct subject *s, struct str refresh);
 

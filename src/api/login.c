@@ -138,6 +138,14 @@ static enum verdict login_checked(struct req *r)
     return NEXT;
 }
 
+/* ---- mode: in lockdown only who may change it signs in ---- */
+
+static enum verdict login_mode(struct req *r)
+{
+    const struct login *l = r->work;
+    return issue_mode(r, &l->subject);
+}
+
 /* ---- open: the session ---- */
 
 /* What the list of sessions shows of the client. */
@@ -182,6 +190,7 @@ const struct stage login_steps[] = {
     { "find", login_find, login_found },
     { "stranger", login_stranger, login_limited },
     { "check", login_check, login_checked },
+    { "mode", login_mode, issue_mode_known },
     { "keys", issue_keys, issue_keys_here },
     { "open", login_open, NULL },
     { 0 },

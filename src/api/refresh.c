@@ -102,6 +102,15 @@ static enum verdict refresh_found(struct req *r)
     return NEXT;
 }
 
+/* ---- mode ---- */
+
+/* A stolen token is found out in any mode. */
+static enum verdict refresh_mode(struct req *r)
+{
+    const struct refresh *f = r->work;
+    return f->reused ? NEXT : issue_mode(r, &f->subject);
+}
+
 /* ---- rotate ---- */
 
 static enum verdict rotate(struct req *r, struct refresh *f)
@@ -167,6 +176,7 @@ enum verdict refresh_rotated(struct req *r)
 
 const struct stage refresh_steps[] = {
     { "find", refresh_find, refresh_found },
+    { "mode", refresh_mode, issue_mode_known },
     { "keys", issue_keys, issue_keys_here },
     { "rotate", refresh_rotate, NULL },
     { 0 },

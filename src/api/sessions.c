@@ -37,7 +37,7 @@ static const struct action session_actions[] = {
       .says  = "List one's own sessions." },
     { DELETE, "/api/v1/sessions", OWN,
       .run   = session_delete_all, .plain = true,
-      .audit = "session.end_all",  .status = 204,
+      .audit = "session.end_all",  .status = 204,   .in_read_only = true,
       .says  = "End all of one's own sessions, this one too." },
     { GET, "/api/v1/sessions/{id}", OWN,
       .access = ACCESS_READ,       .plain = true,
@@ -46,7 +46,7 @@ static const struct action session_actions[] = {
     { DELETE, "/api/v1/sessions/{id}", OWN,
       .access = ACCESS_DELETE,     .plain = true,
       .run   = session_delete,
-      .audit = "session.end",      .status = 204,
+      .audit = "session.end",      .status = 204,   .in_read_only = true,
       .says  = "End one of one's own sessions." },
 };
 

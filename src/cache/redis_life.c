@@ -3,6 +3,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/mode.h"
 #include "base/random.h"
 
 #include <stdio.h>
@@ -61,6 +62,7 @@ void life_note(struct redis *r, bool ok)
     if (!breaker_note(&r->breaker, ok, clock_mono()))
         return;
     metric_set(METRIC_REDIS_BREAKER, 0, r->breaker.open);
+    mode_breaker(DEPENDENCY_REDIS, r->breaker.open);
     if (r->breaker.open) {
         log_say(LOG_WARN, "redis", "too many failures: not asked until it answers again");
         deadline_set(&r->probe, r->breaker.probe_at);

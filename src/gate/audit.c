@@ -47,25 +47,54 @@ static void add_event(struct req *r, struct str noun, const struct uuid *target,
                        detail);
 }
 
-enum verdict gate_audit(struct req *r)
+static bool add_row(struct req *r, struct str noun, const struct uuid *target, struct str detail)
 {
-    if (r->change.n == 0 && !r->audit_noun)
-        return NEXT;
-    if (!r->action->audit)
-        return req_deny_for(r, ERR_INTERNAL, "a change without an audit noun");
-
     char *address = arena_alloc(&r->arena, INET6_ADDRSTRLEN);
-    struct str detail = detail_of(r);
-    if (!address || !detail.p)
-        return req_deny(r, ERR_NO_MEMORY);
-    network_format(&r->address, address);
-
     struct uuid id = uuid_new(r->now);
-    struct str noun = str_of(r->audit_noun ? r->audit_noun : r->action->audit);
-    const struct uuid *target = uuid_nil(&r->audit_target) ? &r->target_ids.id : &r->audit_target;
-    add_event(r, noun, target, detail);
+    if (!address || !detail.p)
+        return false;
+    network_format(&r->address, address);
     add_audit_add(&r->change, &id, r->now, str_of(kind_name(r->who->kind)),
                   or_null(&r->who->user_id), or_null(&r->who->session_id), noun, or_null(target),
                   r->id, r->local ? STR("local") : str_of(address), detail);
+    return true;
+}
+
+static bool add_change(struct req *r)
+{
+    struct str noun = str_of(r->audit_noun ? r->audit_noun : r->action->audit);
+    struct str detail = r->audit_detail.p ? r->audit_detail : detail_of(r);
+    const struct uuid *target = uuid_nil(&r->audit_target) ? &r->target_ids.id : &r->audit_target;
+    if (!detail.p)
+        return false;
+    add_event(r, noun, target, detail);
+    return add_row(r, noun, target, detail);
+}
+
+/* Whatever is done under break-glass is written down once more, and a read too: it is answered when that is committed.
+ */
+static bool add_use(struct req *r)
+{
+    struct text t = text_new(&r->arena, 128);
+    text_lit(&t, "{\"method\":");
+    json_put_text(&t, r->head ? STR("HEAD") : method_name(r->method));
+    json_key(&t, "path");
+    json_put_text(&t, r->path);
+    text_char(&t, '}');
+    return !t.failed && add_row(r, STR("break_glass.use"), &r->who->break_glass, text_str(&t));
+}
+
+enum verdict gate_audit(struct req *r)
+{
+    bool used = break_glass_used(r);
+    r->only_used = r->change.n == 0 && !r->audit_noun;
+    if (r->only_used && !used)
+        return NEXT;
+    if (!r->only_used && !r->action->audit)
+        return req_deny_for(r, ERR_INTERNAL, "a change without an audit noun");
+    if (!r->only_used && !add_change(r))
+        return req_deny(r, ERR_NO_MEMORY);
+    if (used && !add_use(r))
+        return req_deny(r, ERR_NO_MEMORY);
     return r->arena.failed ? req_deny(r, ERR_NO_MEMORY) : NEXT;
 }

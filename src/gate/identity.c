@@ -197,6 +197,8 @@ static enum err session_take(struct req *r)
         .expires = rows_int(found, COL_PRINCIPAL_BY_SESSION_EXPIRES_AT),
         .live = !rows_int(found, COL_PRINCIPAL_BY_SESSION_REVOKED) &&
                 str_eq(rows_text(found, COL_PRINCIPAL_BY_SESSION_STATUS), STR("active")),
+        .break_glass = rows_uuid(found, COL_PRINCIPAL_BY_SESSION_BREAK_GLASS),
+        .break_glass_until = rows_int(found, COL_PRINCIPAL_BY_SESSION_BREAK_GLASS_UNTIL),
     };
     set_role(who, rows_text(found, COL_PRINCIPAL_BY_SESSION_ROLE));
     TRY(memberships_read(&r->arena, rows_text(found, COL_PRINCIPAL_BY_SESSION_TEAMS), who));

@@ -20,6 +20,15 @@ void freshness_fini(void);
 
 /* ---- in the first worker of a node ---- */
 
+/* Keeps this node's mode (base/mode.h) what the store's row says, tells log and metrics of each change, and the audit
+ * of what breakers enter and leave, as soon as the store takes it. Runs by a ticker of its own. */
+void modes_start(const struct jobs_setup *use);
+/* Bumps of others have been applied: if the mode's is among them, its row is read at once. */
+void modes_hear(void);
+void modes_stop(void);
+bool modes_busy(void);
+void modes_fini(void);
+
 /* Takes the duty, or renews it, when it is time to. */
 void duty_turn(const struct jobs_setup *use);
 /* Whether this node holds it now. It always does when the store is its own. */

@@ -133,6 +133,7 @@ static void reread(struct wait *w)
             forget_all();
         while (rows_next(&fresh.rows))
             apply_row(&told);
+        modes_hear();
         fresh.reread_at = fresh.asked_at;
         epoch_heard(fresh.asked_at);
     }
@@ -199,6 +200,7 @@ static void news_came(struct str message)
         count_nodes(now);
     } else if (heard_first(&heard, news.number, news.what)) {
         epoch_bump_what(news.what, false);
+        modes_hear();
         metric_add(METRIC_FRESH_BUMPS, PUBLISHED, 1);
     }
 }

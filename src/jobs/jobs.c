@@ -50,6 +50,7 @@ void jobs_start(const struct jobs_setup *setup)
     freshness_start(&jobs.use);
     if (!jobs.use.first)
         return;
+    modes_start(&jobs.use);
     duty_turn(&jobs.use);
     outbox_start(&jobs.use);
 }
@@ -59,20 +60,22 @@ void jobs_stop(void)
     ticker_free(jobs.ticker);
     jobs.ticker = NULL;
     freshness_stop();
+    modes_stop();
     outbox_stop();
     duty_stop();
 }
 
 bool jobs_busy(void)
 {
-    return freshness_busy() || duty_busy() || tasks_busy() || upkeep_busy() || outbox_busy() ||
-           totals_busy();
+    return freshness_busy() || modes_busy() || duty_busy() || tasks_busy() || upkeep_busy() ||
+           outbox_busy() || totals_busy();
 }
 
 void jobs_fini(void)
 {
     jobs_stop();
     freshness_fini();
+    modes_fini();
     duty_fini();
     tasks_fini();
     upkeep_fini();

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/mode.h"
 #include "gen/stmt.h"
 
 #include <limits.h>
@@ -58,6 +59,7 @@ void postgres_note(struct postgres *pg, const struct job *job, bool ok)
         return;
     bool open = pg->breaker.open;
     metric_set(METRIC_STORE_BREAKER, 0, open);
+    mode_breaker(DEPENDENCY_STORE, open);
     log_say(open ? LOG_ERROR : LOG_INFO, "store", "%s",
             open ? "too many asks fail: the database is left alone for a while"
                  : "the database answers again");

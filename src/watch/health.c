@@ -131,6 +131,17 @@ static void put_limits(struct text *t)
     text_char(t, '}');
 }
 
+/* Why the mode is what it is, unless it is normal. */
+static void put_mode(struct text *t)
+{
+    if (mode_now() == MODE_NORMAL)
+        return;
+    json_key(t, "mode_cause");
+    json_put_text(t, !mode_known()                          ? STR("not read from the store yet")
+                     : mode_by_hand() >= mode_by_breakers() ? STR("set by hand")
+                                                            : STR("open breakers"));
+}
+
 static const char *status_of(const struct req *r, int running)
 {
     if (draining)
@@ -151,6 +162,7 @@ enum verdict health_known(struct req *r)
     json_put_text(&t, STR(GATEHOUSE_VERSION));
     json_key(&t, "mode");
     json_put_text(&t, str_of(mode_name(mode_now())));
+    put_mode(&t);
     put_store(&t, r);
     put_cache(&t, r);
     put_limits(&t);

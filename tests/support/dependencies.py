@@ -28,7 +28,7 @@ ANSWER = 6              # seconds within which every answer comes, whatever it i
 RECOVERY = 1.5          # seconds: 1, as promised, and half a one for a machine that others keep busy
 ALIVE = 2               # seconds for /health/live; it takes less than a millisecond on a machine of one's own
 HELD_UP = 0.2           # of the reads during a fault: a machine that holds a worker up for a second makes its facts old
-REFUSALS = ('unavailable', 'overloaded', 'commit_unknown')
+REFUSALS = ('unavailable', 'overloaded', 'commit_unknown', 'emergency')
 
 Event = collections.namedtuple('Event', 'kind begun ended status code')
 
