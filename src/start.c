@@ -33,6 +33,8 @@
 #define CONTROL_BACKLOG 64
 #define PORT_MS 1000 /* that the port may stay taken */
 
+_Static_assert(WORKERS_MAX <= MODE_WORKERS, "the breakers of each worker have their bit");
+
 static int listeners[WORKERS_MAX];
 static int nlisteners;
 static struct sockaddr_un control;

@@ -157,7 +157,7 @@ class Told(Fault):
 
     def test_a_mode_entered_by_hand_outlasts_it(self):
         admin = person(self.stand.server, 'admin')
-        self.assert_status(admin.call('PUT', 'mode', {'mode': 'read_only'}), 200, 204)
+        self.assert_status(admin.call('PUT', 'mode', {'mode': 'read_only', 'reason': 'by hand'}), 200, 204)
         try:
             self.stand.database.cut()
             time.sleep(1)

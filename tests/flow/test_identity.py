@@ -903,36 +903,5 @@ class SignUp(Case):
             me.close()
 
 
-class Modes(Case):
-    """Gate 9, by hand."""
-
-    def test_read_only_and_lockdown(self):
-        with Server() as own:
-            chief, me = person(own, 'admin'), register(own)
-            row = me.made('startups', {'name': 'n'})
-            self.assert_problem(me.call('PUT', 'mode', {'mode': 'lockdown'}), 403)
-
-            self.assert_status(chief.call('PUT', 'mode', {'mode': 'read_only'}), 200)
-            for _ in range(8):
-                with Api(own, token=me.token) as api:
-                    self.assert_status(api.get(f'startups/{row["id"]}'), 200)
-                    reply = api.post('startups', {'name': 'n'})
-                    self.assert_problem(reply, 503, 'emergency')
-                    self.assertGreaterEqual(int(reply.get('Retry-After')), 1)
-
-            self.assert_status(chief.call('PUT', 'mode', {'mode': 'lockdown'}), 200)
-            for _ in range(8):
-                with Api(own, token=me.token) as api:
-                    self.assert_problem(api.get(f'startups/{row["id"]}'), 503, 'emergency')
-                    self.assert_status(api.get('/health/live'), 200)
-
-            self.assert_status(chief.call('PUT', 'mode', {'mode': 'normal'}), 200)
-            for _ in range(8):
-                with Api(own, token=me.token) as api:
-                    self.assert_status(api.post('startups', {'name': 'n'}), 201)
-            chief.close()
-            me.close()
-
-
 if __name__ == '__main__':
     unittest.main()
