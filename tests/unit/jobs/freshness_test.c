@@ -28,7 +28,7 @@ static struct {
     enum err *forget_err;
     void (*heard)(struct str message);
     void (*connected)(void);
-    int told, forgets, beats, subscribes, nodes;
+    int told, forgets, beats, subscribes, nodes, heard_modes;
     bool told_late; /* the epoch had moved already */
     struct epochs user;
 } other;
@@ -113,6 +113,12 @@ void windows_nodes(struct windows *ws, int n)
 {
     (void)ws;
     other.nodes = n;
+}
+
+/* After the epochs have moved: it looks at them. */
+void modes_hear(void)
+{
+    other.heard_modes += epochs_moved(&other.user);
 }
 
 /* ---- what happens ---- */
@@ -283,6 +289,7 @@ static void a_row_that_nobody_told_of_is_passed_on_before_it_counts(void **state
     row(7, WHAT);
     answer(OK);
     assert_int_equal(other.told, 1);
+    assert_int_equal(other.heard_modes, 1);
     assert_false(other.told_late);
     assert_true(epochs_moved(&other.user));
     watch_user();
@@ -302,6 +309,7 @@ static void a_row_that_was_told_of_counts_once(void **state)
     (void)state;
     hear_bump(7);
     assert_true(epochs_moved(&other.user));
+    assert_int_equal(other.heard_modes, 1);
     assert_int_equal(metric_read(METRIC_FRESH_BUMPS, PUBLISHED), 1);
     watch_user();
     pass(SECOND / 2);

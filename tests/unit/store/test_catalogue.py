@@ -23,7 +23,7 @@ TYPES = {'uuid': 'uuid', 'text': 'text', 'json': 'text', 'bytes': 'bytea', 'int'
 
 ROWS = 100_000
 OWNERS = 100
-SMALL = {'roles', 'signing_keys', 'duties', 'schema_migrations'}
+SMALL = {'roles', 'signing_keys', 'duties', 'modes', 'schema_migrations'}
 
 # Statements that may read a large table from end to end: each runs seldom, without a request, and wants most rows.
 SWEEPS = {'business_totals', 'outbox_count'}
