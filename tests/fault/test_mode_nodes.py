@@ -100,7 +100,7 @@ class Moded(Case):
 
 class Heard(Moded):
     def measure(self, watched, bound):
-        """Seconds from the reply on, for which a worker of another node answered as before: of each worker and change."""
+        """Seconds from the reply on for which a worker of another node answered as before, of each one and change."""
         question = request('GET', '/api/v1/auth/me', {'Authorization': f'Bearer {stand.me.token}'})
         before, times = 200, []
         for turn, mode in zip(range(2 * ROUNDS), itertools.cycle(('lockdown', 'normal'))):
@@ -119,7 +119,8 @@ class Heard(Moded):
                 watch.run(lambda: all_say(after), bound + 1, 'it is obeyed')
                 watch.go_on(0.02)
                 for asker in watch.askers:
-                    late = [asked.sent - since for asked in asker.asked if asked.sent > since and asked.status == before]
+                    late = [asked.sent - since for asked in asker.asked
+                            if asked.sent > since and asked.status == before]
                     if asker.node is node:
                         self.assertEqual(late, [], 'a worker of the node itself')
                     else:
@@ -150,11 +151,13 @@ class Breakers(Moded):
         self.until(lambda: self.second.metric('gate_mode{mode="degraded"}') == 1, 2)
         self.second.heal()
         left = self.until(lambda: self.mode(self.second) == 'normal', 5)
-        print(f'\nRedis lost: degraded after {took * 1000:.0f} ms, left {left * 1000:.0f} ms after its return', flush=True)
+        print(f'\nRedis lost: degraded after {took * 1000:.0f} ms, left {left * 1000:.0f} ms after its return',
+              flush=True)
         self.until(lambda: len(self.audit()) >= begun + 2, 3)
         rows = self.audit()[begun:]
         self.assertEqual([(action, detail['mode'], detail['was'], kind) for action, detail, _, kind in rows],
-                         [('mode.enter', 'degraded', 'normal', 'system'), ('mode.leave', 'normal', 'degraded', 'system')])
+                         [('mode.enter', 'degraded', 'normal', 'system'),
+                          ('mode.leave', 'normal', 'degraded', 'system')])
 
     def break_store(self, node):
         node.database.cut()
@@ -178,16 +181,18 @@ class Breakers(Moded):
         self.assert_status(self.post(self.first), 201)
         self.assertEqual(self.mode(self.first), 'normal')
 
+        self.until(lambda: self.second.metric('gate_mode{mode="read_only"}') == 1, 2)
         healed = time.time()
         self.second.heal()
         left = self.until(lambda: self.mode(self.second) == 'normal', RECOVERY + 1)
         self.assert_status(self.post(self.second), 201)
-        print(f'\nstore lost: a change refused within {slowest * 1000:.0f} ms, left {left * 1000:.0f} ms after its return',
-              flush=True)
+        print(f'\nstore lost: a change refused within {slowest * 1000:.0f} ms, left {left * 1000:.0f} ms after its '
+              'return', flush=True)
         self.until(lambda: len(self.audit()) >= begun + 2, 3)
         rows = self.audit()[begun:]
         self.assertEqual([(action, detail['mode'], detail['was'], kind) for action, detail, _, kind in rows],
-                         [('mode.enter', 'read_only', 'normal', 'system'), ('mode.leave', 'normal', 'read_only', 'system')])
+                         [('mode.enter', 'read_only', 'normal', 'system'),
+                          ('mode.leave', 'normal', 'read_only', 'system')])
         self.assertLess(rows[0][2] / 1e6, healed, 'the time is when it was entered')
 
     def test_what_was_set_by_hand_stays(self):
