@@ -135,12 +135,12 @@ struct reach {
     const char *path;
 };
 struct reach facts_reach(const struct principal *who, const struct resource *res,
-                         const struct facts *facts, enum access need);
+                         const struct facts *facts, enum access need, int64_t now);
 /* Gates 3 and 5 on one row: OK, ERR_NOT_FOUND (hidden), ERR_FORBIDDEN (the caller may read it but not do this),
  * ERR_NO_TOKEN (nobody is signed in); reason tells the operator. */
 enum err judge_ownership(const struct principal *who, const struct resource *res,
-                         const struct facts *facts, enum access need, struct reach *out,
-                         const char **reason) CHECKED;
+                         const struct facts *facts, enum access need, int64_t now,
+                         struct reach *out, const char **reason) CHECKED;
 enum err judge_inheritance(const struct principal *who, const struct facts *facts, enum access need,
                            int64_t now, const char **reason) CHECKED;
 
@@ -153,6 +153,7 @@ const struct facts *referred(const struct req *r, const char *field);
 /* Whether the request is made under break-glass: modes do not bind it, and it reads and writes any row by the grant
  * path `emergency_access`. */
 bool break_glass_open(const struct req *r);
+bool principal_broke_glass(const struct principal *who, int64_t now);
 /* Whether that has to be written down a second time: not for what answers anybody in any mode. */
 bool break_glass_used(const struct req *r);
 

@@ -8,11 +8,15 @@
 #include "gate/facts.h"
 #include "gen/stmt.h"
 
+bool principal_broke_glass(const struct principal *who, int64_t now)
+{
+    return who->kind == PRINCIPAL_USER && who->live && who->expires > now &&
+           who->break_glass_until > now && (who->permits & PERMIT_BIT(PERMIT_SYSTEM_CONFIG));
+}
+
 bool break_glass_open(const struct req *r)
 {
-    const struct principal *who = r->who;
-    return who && who->kind == PRINCIPAL_USER && who->live && who->expires > r->now &&
-           who->break_glass_until > r->now && (who->permits & PERMIT_BIT(PERMIT_SYSTEM_CONFIG));
+    return r->who && principal_broke_glass(r->who, r->now);
 }
 
 bool break_glass_used(const struct req *r)

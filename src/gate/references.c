@@ -25,7 +25,7 @@ static enum verdict judge(struct req *r)
     enum err err = ERR_NOT_FOUND;
     r->reason = "reference to what is not there";
     if (look->facts)
-        err = judge_ownership(r->who, look->res, look->facts, need, &reach, &r->reason);
+        err = judge_ownership(r->who, look->res, look->facts, need, r->now, &reach, &r->reason);
     if (err == OK)
         err = judge_inheritance(r->who, look->facts, need, r->now, &r->reason);
     if (err == ERR_FORBIDDEN)
