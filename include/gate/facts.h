@@ -144,6 +144,10 @@ enum err judge_ownership(const struct principal *who, const struct resource *res
 enum err judge_inheritance(const struct principal *who, const struct facts *facts, enum access need,
                            int64_t now, const char **reason) CHECKED;
 
+/* An ancestor keeps the row from who altogether: who may not read it meets the answer for what is not there, also where
+ * gate 3 would refuse what he asks for openly. */
+bool inheritance_hides(const struct principal *who, const struct facts *facts, int64_t now);
+
 /* How far who goes as a member of that team; ACCESS_NONE: it is not in it. */
 enum access principal_team_access(const struct principal *who, const struct uuid *team);
 

@@ -27,32 +27,44 @@ static bool binds(const struct restraint *x, const struct principal *who, int64_
     return uuid_nil(&x->user) || uuid_eq(&x->user, &who->user_id);
 }
 
+/* To nobody signed in, what is hidden looks like what is not open. */
+static enum err hidden(const struct principal *who)
+{
+    return who->kind == PRINCIPAL_ANONYMOUS ? ERR_NO_TOKEN : ERR_NOT_FOUND;
+}
+
 enum err judge_inheritance(const struct principal *who, const struct facts *f, enum access need,
                            int64_t now, const char **reason)
 {
     bool refused = false;
     *reason = "deeper than a tree may be";
     if (f->depth > DEPTH_MAX || f->nancestors > DEPTH_MAX + 1)
-        return ERR_NOT_FOUND;
+        return hidden(who);
     *reason = "ancestors are missing";
     if (f->nancestors < f->depth)
-        return ERR_NOT_FOUND;
+        return hidden(who);
     *reason = "the ancestors form a cycle";
     if (repeats(f))
-        return ERR_NOT_FOUND;
+        return hidden(who);
 
     *reason = "restricted by an ancestor";
     for (int i = 0; i < f->nrestraints; i++) {
         if (!binds(&f->restraints[i], who, now))
             continue;
         if (f->restraints[i].accesses & bit(ACCESS_READ))
-            return ERR_NOT_FOUND; /* what may not be read is hidden, whatever is asked */
+            return hidden(who); /* what may not be read is hidden, whatever is asked */
         refused = refused || (f->restraints[i].accesses & bit(need));
     }
     if (refused)
         return ERR_FORBIDDEN;
     *reason = NULL;
     return OK;
+}
+
+bool inheritance_hides(const struct principal *who, const struct facts *facts, int64_t now)
+{
+    const char *reason;
+    return judge_inheritance(who, facts, ACCESS_READ, now, &reason) != OK;
 }
 
 enum verdict gate_inheritance(struct req *r)

@@ -105,6 +105,8 @@ enum verdict gate_ownership(struct req *r)
     const struct resource *res = r->resource->under ? r->resource->under : r->resource;
     enum err err =
         judge_ownership(r->who, res, r->facts, r->action->access, r->now, &reach, &r->reason);
+    if (err == ERR_FORBIDDEN && inheritance_hides(r->who, r->facts, r->now))
+        err = ERR_NOT_FOUND; /* a refusal would say that it is there */
     if (err != OK)
         return req_deny(r, err);
     r->grant.access = reach.access;

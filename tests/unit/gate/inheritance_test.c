@@ -69,6 +69,20 @@ static void the_strictest_of_several_binds(void **state)
     assert_int_equal(judge_inheritance(&who, &facts, ACCESS_WRITE, NOW, &reason), OK);
 }
 
+static void hides_what_may_not_be_read(void **state)
+{
+    (void)state;
+    struct restraint x = { .owner = other, .until = NOW + 1, .accesses = BIT(ACCESS_READ) };
+    const struct facts facts = { .id = self, .restraints = &x, .nrestraints = 1 };
+    const struct principal nobody = { 0 };
+    const char *reason;
+    assert_true(inheritance_hides(&who, &facts, NOW));
+    assert_int_equal(judge_inheritance(&nobody, &facts, ACCESS_READ, NOW, &reason), ERR_NO_TOKEN);
+    assert_false(inheritance_hides(&who, &facts, NOW + 1));
+    x.accesses = BIT(ACCESS_WRITE);
+    assert_false(inheritance_hides(&who, &facts, NOW));
+}
+
 /* n ancestors, each another, the row at that depth. */
 static enum err tree(int n, int64_t depth, int same_as_self, int twice)
 {
@@ -119,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(restrictions),
         cmocka_unit_test(the_strictest_of_several_binds),
+        cmocka_unit_test(hides_what_may_not_be_read),
         cmocka_unit_test(depth_and_cycles),
         cmocka_unit_test(the_stage),
     };
