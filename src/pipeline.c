@@ -11,6 +11,7 @@
 #include "base/epoch.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "gate/anomaly.h"
 #include "gate/facts.h"
 #include "http/compress.h"
 #include "http/cors.h"
@@ -148,13 +149,14 @@ static enum verdict committed(struct req *r)
 }
 
 /* One line per request, whatever became of it. */
-static void log_request(const struct req *r)
+static void log_request(struct req *r)
 {
     int64_t now = clock_mono_now();
     unsigned cell = r->action ? (unsigned)action_index(r->action) + 1 : 0;
     int class = r->reply.status / 100 - 1;
     metric_add(METRIC_HTTP_REQUESTS, cell * 5 + (unsigned)class, 1);
     metric_observe(METRIC_HTTP_DURATION, cell, now - r->started);
+    anomaly_observe(r);
     if (!log_wants(LOG_INFO))
         return;
 

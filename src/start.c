@@ -12,6 +12,8 @@
 #include "crypto/hash.h"
 #include "data.h"
 #include "declare.h"
+#include "gate/anomaly.h"
+#include "gate/restraint.h"
 #include "lanes.h"
 
 #include <err.h>
@@ -52,6 +54,7 @@ static bool make_segment(struct worker_start *out, int workers)
     declare_metrics();
     size_t size = rounded(metric_size(blocks)) + rounded(epoch_size()) + rounded(mode_size()) +
                   rounded(store_shared_size()) + rounded(windows_size(WINDOWS_ENTRIES)) +
+                  rounded(anomaly_size()) + rounded(restraint_size()) +
                   rounded(sizeof(struct server));
     if (shm_init(size) != OK) {
         warnx("no memory to share between workers (%zu bytes)", size);
@@ -66,6 +69,8 @@ static bool make_segment(struct worker_start *out, int workers)
     store_shared_init(out->store_shared);
     out->windows_part = shm_carve(windows_size(WINDOWS_ENTRIES));
     out->windows_entries = WINDOWS_ENTRIES;
+    anomaly_init(shm_carve(anomaly_size()));
+    restraint_init(shm_carve(restraint_size()));
     out->server = shm_carve(sizeof(struct server));
     out->server->started = clock_mono_now();
     metric_set(METRIC_PROCESS_START, 0, clock_wall_now() / SECOND);

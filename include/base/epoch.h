@@ -27,6 +27,7 @@ enum epoch_kind {
     EPOCH_RESOURCE, /* id: the row's uuid */
     EPOCH_KEYS, /* the signing keys; no id */
     EPOCH_MODE, /* the mode that was set by hand; no id */
+    EPOCH_RESTRAINTS, /* who is held back; no id */
 };
 
 /* The epochs that one cached record or one request stands on. Zeroed is empty and always fresh

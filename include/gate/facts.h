@@ -116,6 +116,7 @@ stage_fn gate_uuid;                          /* 1 */
 stage_fn gate_context;                       /* 4 */
 stage_fn gate_rbac;                          /* 2 */
 stage_fn gate_limit, gate_limit_spent;       /* 10 */
+stage_fn gate_limit_look, gate_limit_looked; /* 10, looked at instead of spent: the same windows and verdict */
 stage_fn gate_facts, gate_facts_known;       /* 7, the resource's facts */
 stage_fn gate_ownership;                     /* 3 */
 stage_fn gate_inheritance;                   /* 5 */

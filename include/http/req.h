@@ -134,6 +134,8 @@ struct req {
     } filling; /* what others wait for this request to load; to be dropped when it ends without */
     struct spent spent; /* the windows' answer, for the rate headers */
     bool counted;       /* its windows have been spent */
+    bool probe;         /* an injection pattern stood where an id belongs */
+    char country[2]; /* of the address, ISO 3166-1; zero: not known */
 
     /* what it does */
     struct rows rows;         /* the handler's */

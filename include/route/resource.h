@@ -89,6 +89,8 @@ const char *access_name(enum access access);
 #define RATES(RATE)                                                                                \
     RATE(NONE, "none", 0, 0, 0)                                                                    \
     RATE(DEFAULT, "default", 1000, 0, 0)                                                           \
+    RATE(ML, "ml", 100, 1000, 10000)                                                               \
+    RATE(TEMPLATE, "template", 30, 300, 1000)                                                      \
     RATE(ADMIN, "admin", 10, 50, 200)                                                              \
     RATE(AUTH, "auth", 0, 0, 0)
 

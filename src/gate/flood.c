@@ -5,6 +5,8 @@
 #include "gate/facts.h"
 
 #include "base/config.h"
+#include "base/metric.h"
+#include "gate/restraint.h"
 #include "limits.h"
 
 enum verdict gate_flood(struct req *r)
@@ -12,13 +14,14 @@ enum verdict gate_flood(struct req *r)
     if (r->local || str_starts(r->path, STR("/health")))
         return NEXT;
 
-    struct window w = { .key = limits_address(LIMIT_ADDRESS, &r->address),
-                        .length = MINUTE,
-                        .limit = 2000 };
-    if (config.rate_limit_profile == PROFILE_STRICT)
-        w.length = HOUR;
-    if (config.rate_limit_profile == PROFILE_OFF)
-        w.limit = LIMIT_OFF;
+    struct restraint held = restraint_look(restraint_address(&r->address), r->now);
+    if (held.level == RESTRAINT_BLOCK) {
+        metric_add(METRIC_LIMIT_RESTRAINED, RESTRAINT_ADDRESS, 1);
+        r->spent = limits_blocked(held.until - r->now);
+        return req_deny_for(r, ERR_TOO_MANY, "the address is blocked");
+    }
+    struct window w = limits_of_address(&r->address);
+    w.limit = restraint_limit(held.level, w.limit);
     window_spend_here(r->windows, &w, 1, clock_mono(), &r->spent);
     if (r->spent.err != OK)
         return req_deny(r, r->spent.err);

@@ -1,10 +1,12 @@
-/* gate/limit.c: gate 10: spends one call from each of the caller's windows.
- * After identity: we must know who asks. Before facts: a refusal stays cheap.
- * If no window can answer, the request is refused: an uncounted call is not allowed.
+/* gate/limit.c: gate 10: spends one call from each of the caller's windows, which are smaller for who is held back;
+ * who is blocked has none. After identity: we must know who asks. Before facts: a refusal stays cheap. If no window
+ * can answer, the request is refused: an uncounted call is not allowed.
  */
 #include "gate/facts.h"
 
 #include "base/config.h"
+#include "base/metric.h"
+#include "gate/restraint.h"
 #include "limits.h"
 
 /* The identity that is counted: the user behind the session or key, else the address. */
@@ -15,17 +17,12 @@ static uint64_t key_of(const struct req *r, uint32_t dimension)
     return hash_kind(dimension, r->who->user_id.b, sizeof(r->who->user_id.b));
 }
 
+/* An address has its own, in gate flood. */
 static int user_window(const struct req *r, struct window *w)
 {
     if (r->who->kind == PRINCIPAL_ANONYMOUS)
-        return 0; /* the address has its own, in gate flood */
-    *w = (struct window){ key_of(r, LIMIT_USER), MINUTE, 1000 };
-    if (config.rate_limit_profile == PROFILE_STRICT)
-        w->length = HOUR;
-    if (config.rate_limit_requests > 0) {
-        w->length = (config.rate_limit_window * SECOND + 59) / 60 * 60; /* whole buckets */
-        w->limit = config.rate_limit_requests;
-    }
+        return 0;
+    *w = limits_of_user(&r->who->user_id);
     return 1;
 }
 
@@ -56,31 +53,84 @@ static int resource_window(const struct req *r, struct window *w)
     return 1;
 }
 
-enum verdict gate_limit(struct req *r)
+/* All of them, as large as the restraint leaves them; that of the row in the path is not the caller's alone. */
+static int windows_of(const struct req *r, enum restraint_level level, struct window *want)
 {
-    struct window want[WINDOWS_MAX];
-    int n = 0;
-
-    if (r->counted || r->who->kind == PRINCIPAL_OPERATOR || r->action->rate == RATE_NONE)
-        return NEXT;
-    n += user_window(r, want + n);
+    int n = user_window(r, want);
     n += class_windows(r, want + n);
+    for (int i = 0; i < n; i++)
+        want[i].limit = restraint_limit(level, want[i].limit);
     n += resource_window(r, want + n);
-    if (n == 0)
-        return NEXT;
     for (int i = 0; i < n && config.rate_limit_profile == PROFILE_OFF; i++)
         want[i].limit = LIMIT_OFF;
-    r->counted = true;
-    if (!window_spend(r->windows, want, n, clock_mono(), &r->spent, &r->wait))
-        return WAIT;
-    return gate_limit_spent(r);
+    return n;
 }
 
-enum verdict gate_limit_spent(struct req *r)
+/* How the caller is held back; of who has no name, gate flood has seen the address. */
+static struct restraint held_back(const struct req *r)
+{
+    if (r->who->kind == PRINCIPAL_ANONYMOUS)
+        return (struct restraint){ RESTRAINT_RECORDED, 0 };
+    return restraint_look(restraint_user(&r->who->user_id), r->now);
+}
+
+static bool exempt(const struct req *r)
+{
+    return r->who->kind == PRINCIPAL_OPERATOR || r->action->rate == RATE_NONE;
+}
+
+static enum verdict blocked(struct req *r, int64_t until)
+{
+    metric_add(METRIC_LIMIT_RESTRAINED, RESTRAINT_PRINCIPAL, 1);
+    r->spent = limits_blocked(until - r->now);
+    return req_deny_for(r, ERR_TOO_MANY, "the principal is blocked");
+}
+
+/* From the answer of the windows. */
+static enum verdict judge(struct req *r)
 {
     if (r->spent.err != OK)
         return req_deny(r, r->spent.err);
     if (!r->spent.admitted)
         return req_deny_for(r, ERR_TOO_MANY, "window of the user or class");
     return NEXT;
+}
+
+enum verdict gate_limit(struct req *r)
+{
+    struct window want[WINDOWS_MAX];
+    if (exempt(r))
+        return NEXT;
+    struct restraint held = held_back(r);
+    if (held.level == RESTRAINT_BLOCK)
+        return blocked(r, held.until);
+    int n = r->counted ? 0 : windows_of(r, held.level, want);
+    if (n == 0)
+        return NEXT;
+    r->counted = true;
+    return window_spend(r->windows, want, n, clock_mono(), &r->spent, &r->wait) ? judge(r) : WAIT;
+}
+
+enum verdict gate_limit_spent(struct req *r)
+{
+    return judge(r);
+}
+
+enum verdict gate_limit_look(struct req *r)
+{
+    struct window want[WINDOWS_MAX];
+    if (exempt(r))
+        return NEXT;
+    struct restraint held = held_back(r);
+    if (held.level == RESTRAINT_BLOCK)
+        return blocked(r, held.until);
+    int n = windows_of(r, held.level, want);
+    if (n == 0)
+        return NEXT;
+    return window_look(r->windows, want, n, clock_mono(), &r->spent, &r->wait) ? judge(r) : WAIT;
+}
+
+enum verdict gate_limit_looked(struct req *r)
+{
+    return judge(r);
 }

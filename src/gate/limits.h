@@ -1,8 +1,9 @@
-/* gate/limits.h: names of the windows: a dimension and an identity become a key. */
+/* gate/limits.h: the windows by name: a dimension and an identity become a key, the configuration says how large. */
 #ifndef GATE_LIMITS_H
 #define GATE_LIMITS_H
 
 #include "base/clock.h"
+#include "base/config.h"
 #include "base/hash.h"
 #include "base/uuid.h"
 #include "cache/window.h"
@@ -29,6 +30,36 @@ static inline uint64_t limits_address(uint32_t dimension, const struct in6_addr 
 {
     bool v4 = IN6_IS_ADDR_V4MAPPED(a);
     return hash_kind(dimension, a->s6_addr, v4 ? 16 : 8);
+}
+
+/* Of an address, kept by each node for itself. */
+static inline struct window limits_of_address(const struct in6_addr *a)
+{
+    struct window w = { limits_address(LIMIT_ADDRESS, a), MINUTE, 2000, false };
+    if (config.rate_limit_profile == PROFILE_STRICT)
+        w.length = HOUR;
+    if (config.rate_limit_profile == PROFILE_OFF)
+        w.limit = LIMIT_OFF;
+    return w;
+}
+
+/* Of a user, by sessions and keys together. */
+static inline struct window limits_of_user(const struct uuid *user)
+{
+    struct window w = { hash_kind(LIMIT_USER, user->b, sizeof(user->b)), MINUTE, 1000, false };
+    if (config.rate_limit_profile == PROFILE_STRICT)
+        w.length = HOUR;
+    if (config.rate_limit_requests > 0) {
+        w.length = (config.rate_limit_window * SECOND + 59) / 60 * 60; /* whole buckets */
+        w.limit = config.rate_limit_requests;
+    }
+    return w;
+}
+
+/* The answer to who is blocked for so long. */
+static inline struct spent limits_blocked(int64_t length)
+{
+    return (struct spent){ .err = OK, .limit = 1, .reset = length };
 }
 
 #endif

@@ -3,23 +3,14 @@
 #include "gate/facts.h"
 
 #include "base/metric.h"
-
-/* Quotes, comment marks, path climbs, markup: nobody mistypes an id into these. */
-static bool looks_like_attack(struct str id)
-{
-    static const char *const marks[] = { "'", "\"", "--", ";", "..", "/", "\\",
-                                         "<", ">",  "$",  "{", "%",  "|", "`" };
-    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
-        if (memmem(id.p, id.n, marks[i], strlen(marks[i])))
-            return true;
-    return false;
-}
+#include "gate/anomaly.h"
 
 static enum verdict read_id(struct req *r, struct str text, struct uuid *out)
 {
     if (!uuid_parse(text, out)) {
-        bool attack = looks_like_attack(text);
+        bool attack = anomaly_in_id(text);
         metric_add(METRIC_GATE_ATTACKS, 0, attack);
+        r->probe = attack;
         return req_deny_for(r, ERR_BAD_ID, attack ? "injection pattern" : "not canonical");
     }
     if (!uuid_acceptable(out))

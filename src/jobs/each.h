@@ -29,6 +29,13 @@ void modes_stop(void);
 bool modes_busy(void);
 void modes_fini(void);
 
+/* Keeps the table of restraints as the store has it: loads those in force at the start and when their epoch moves. Runs
+ * by a ticker of its own. */
+void restraints_start(const struct jobs_setup *use);
+void restraints_stop(void);
+bool restraints_busy(void);
+void restraints_fini(void);
+
 /* Takes the duty, or renews it, when it is time to. */
 void duty_turn(const struct jobs_setup *use);
 /* Whether this node holds it now. It always does when the store is its own. */

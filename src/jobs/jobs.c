@@ -1,6 +1,7 @@
 #include "jobs/jobs.h"
 
 #include "each.h"
+#include "gate/respond.h"
 #include "net/loop.h"
 
 #define GAUGES_SECONDS 5
@@ -37,6 +38,7 @@ static void tick(void *owner)
     (void)owner;
     if (jobs.seconds % GAUGES_SECONDS == 0)
         gauges_set(&jobs.use);
+    respond_retry();
     if (jobs.use.first)
         duties();
     jobs.seconds++;
@@ -53,6 +55,7 @@ void jobs_start(const struct jobs_setup *setup)
     modes_start(&jobs.use);
     duty_turn(&jobs.use);
     outbox_start(&jobs.use);
+    restraints_start(&jobs.use);
 }
 
 void jobs_stop(void)
@@ -62,13 +65,15 @@ void jobs_stop(void)
     freshness_stop();
     modes_stop();
     outbox_stop();
+    restraints_stop();
     duty_stop();
 }
 
 bool jobs_busy(void)
 {
     return freshness_busy() || modes_busy() || duty_busy() || tasks_busy() || upkeep_busy() ||
-           outbox_busy() || totals_busy();
+           outbox_busy() || totals_busy() || restraints_busy() ||
+           respond_busy();
 }
 
 void jobs_fini(void)
@@ -81,4 +86,6 @@ void jobs_fini(void)
     upkeep_fini();
     outbox_fini();
     totals_fini();
+    restraints_fini();
+    respond_fini();
 }

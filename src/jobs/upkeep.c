@@ -7,6 +7,7 @@
 #define IDEMPOTENCY_KEPT DAY      /* so long a key answers as the first time */
 #define SUCCESSOR_KEPT (10 * SECOND) /* the grace of a repeated refresh */
 #define SESSIONS_KEPT (7 * DAY)   /* beyond their end, for who asks what was */
+#define RESTRAINTS_KEPT (90 * DAY) /* likewise */
 #define BUMPS_KEPT (15 * MINUTE)  /* more than freshness.c ever reads again */
 #define BATCH 5000 /* about as many rows of a kind at once, so that nobody waits long for their locks */
 
@@ -70,6 +71,7 @@ static void purge(void)
     add_idempotency_purge(&job.change, now - IDEMPOTENCY_KEPT, BATCH);
     add_refresh_forget_successors(&job.change, now - SUCCESSOR_KEPT, BATCH);
     add_session_purge(&job.change, now - SESSIONS_KEPT, BATCH);
+    add_restraint_purge(&job.change, now - RESTRAINTS_KEPT, BATCH);
     if (keys_ended(job.use->keyring, now - JWT_SKEW))
         add_key_purge(&job.change, now - JWT_SKEW);
     store_commit(job.use->store, &job.change, &job.rows, &job.wait);

@@ -1,0 +1,204 @@
+#include "gate/respond.h"
+
+#include "base/config.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "gate/facts.h"
+#include "gen/stmt.h"
+
+#include <string.h>
+
+#define QUEUE 64
+#define PATIENCE MINUTE /* for the store */
+#define CORRELATION 128
+
+/* One response to be written. */
+struct note {
+    struct uuid id;
+    enum restraint_kind kind;
+    enum restraint_level level;
+    enum anomaly anomaly;
+    int64_t at, until;
+    struct str subject, address, correlation; /* in the rooms below */
+    char subject_room[RESTRAINT_SUBJECT > UUID_TEXT ? RESTRAINT_SUBJECT : UUID_TEXT];
+    char address_room[INET6_ADDRSTRLEN];
+    char correlation_room[CORRELATION];
+};
+
+static struct {
+    struct note notes[QUEUE];
+    unsigned first, n; /* a ring */
+
+    /* the write under way, of the first note */
+    struct store *store;
+    struct arena arena;
+    struct change change;
+    struct rows rows;
+    struct wait wait;
+} queue;
+
+enum restraint_level respond_level(enum restraint_level now, enum anomaly anomaly)
+{
+    if (anomaly == ANOMALY_PROBES || now >= RESTRAINT_TENTH)
+        return RESTRAINT_BLOCK;
+    return now == RESTRAINT_HALF ? RESTRAINT_TENTH : RESTRAINT_HALF;
+}
+
+/* ---- writing ---- */
+
+static void write_first(void);
+
+static struct str detail_of(const struct note *note)
+{
+    struct text t = text_new(&queue.arena, 256);
+    text_char(&t, '{');
+    json_key(&t, "kind");
+    json_put_text(&t, str_of(restraint_kind_name(note->kind)));
+    json_key(&t, "subject");
+    json_put_text(&t, note->subject);
+    json_key(&t, "level");
+    json_put_text(&t, str_of(restraint_level_name(note->level)));
+    json_key(&t, "reason");
+    json_put_text(&t, str_of(anomaly_name(note->anomaly)));
+    json_key(&t, "until");
+    json_put_time(&t, note->until);
+    text_char(&t, '}');
+    return text_str(&t);
+}
+
+static void pop(void)
+{
+    queue.first = (queue.first + 1) % QUEUE;
+    queue.n--;
+}
+
+/* What can be tried again is: the store is away. Else the note is done, also when an answer was lost and its row turns
+ * out to be there. */
+static bool may_come_later(enum err err)
+{
+    return err == ERR_UNAVAILABLE || err == ERR_OVERLOADED || err == ERR_NO_MEMORY ||
+           err == ERR_COMMIT_UNKNOWN;
+}
+
+static void written(struct wait *w)
+{
+    (void)w;
+    const struct note *note = &queue.notes[queue.first];
+    enum err err = queue.rows.err;
+    bool later = may_come_later(err) && clock_wall() - note->at < PATIENCE;
+    rows_fini(&queue.rows);
+    arena_reset(&queue.arena);
+    if (later)
+        return;
+    if (err != OK && err != ERR_EXISTS) {
+        log_say(LOG_WARN, "anomaly", "a response could not be written: %s", err_info(err)->code);
+        metric_add(METRIC_LIMIT_RESTRAINTS_LOST, 0, 1);
+    }
+    pop();
+    if (queue.n > 0)
+        write_first();
+}
+
+static void write_first(void)
+{
+    const struct note *note = &queue.notes[queue.first];
+    struct str detail = detail_of(note), noun = STR("restraint.set");
+    change_init(&queue.change, &queue.arena);
+    add_restraint_add(&queue.change, &note->id, str_of(restraint_kind_name(note->kind)),
+                      note->subject, str_of(restraint_level_name(note->level)),
+                      str_of(anomaly_name(note->anomaly)), note->until, NULL, note->at);
+    struct uuid audit = uuid_new(note->at);
+    add_audit_add(&queue.change, &audit, note->at, STR("system"), NULL, NULL, noun, &note->id,
+                  note->correlation, note->address, detail);
+    if (config.redis_url[0] != '\0') {
+        struct uuid event = uuid_new(note->at);
+        add_outbox_add(&queue.change, &event, note->at, noun, &note->id, NULL, detail);
+    }
+    wait_init(&queue.wait, written);
+    store_commit(queue.store, &queue.change, &queue.rows, &queue.wait);
+}
+
+void respond_retry(void)
+{
+    if (queue.n > 0 && !queue.wait.open)
+        write_first();
+}
+
+bool respond_busy(void)
+{
+    return queue.wait.open;
+}
+
+void respond_fini(void)
+{
+    rows_fini(&queue.rows);
+    arena_reset(&queue.arena);
+    queue.first = queue.n = 0;
+}
+
+/* ---- deciding ---- */
+
+static struct note *note_new(void)
+{
+    if (queue.n == QUEUE) {
+        metric_add(METRIC_LIMIT_RESTRAINTS_LOST, 0, 1);
+        return NULL;
+    }
+    return &queue.notes[(queue.first + queue.n++) % QUEUE];
+}
+
+/* Whose it is and where it came from, as text. */
+static void describe(struct note *note, const struct req *r)
+{
+    size_t n = r->id.n < CORRELATION ? r->id.n : CORRELATION;
+    if (n > 0)
+        memcpy(note->correlation_room, r->id.p, n);
+    note->correlation = (struct str){ note->correlation_room, n };
+    network_format(&r->address, note->address_room);
+    note->address = str_of(note->address_room);
+    if (note->kind == RESTRAINT_PRINCIPAL) {
+        uuid_format(&r->who->user_id, note->subject_room);
+        note->subject = (struct str){ note->subject_room, UUID_TEXT };
+    } else {
+        restraint_address_text(&r->address, note->subject_room);
+        note->subject = str_of(note->subject_room);
+    }
+}
+
+static void say(const struct note *note)
+{
+    metric_add(METRIC_LIMIT_RESTRAINTS, note->level, 1);
+    log_begin(LOG_WARN, "anomaly");
+    log_text("reason", str_of(anomaly_name(note->anomaly)));
+    log_text("kind", str_of(restraint_kind_name(note->kind)));
+    log_text("subject", note->subject);
+    log_text("level", str_of(restraint_level_name(note->level)));
+    log_text("correlation_id", note->correlation);
+    log_end();
+}
+
+void respond(struct req *r, enum restraint_kind kind, enum anomaly anomaly)
+{
+    uint64_t subject = kind == RESTRAINT_PRINCIPAL ? restraint_user(&r->who->user_id)
+                                                   : restraint_address(&r->address);
+    enum restraint_level level = restraint_look(subject, r->now).level;
+    metric_add(METRIC_LIMIT_ANOMALIES, (unsigned)anomaly - 1, 1);
+    struct note *note = level < RESTRAINT_BLOCK ? note_new() : NULL;
+    if (!note)
+        return;
+
+    level = config.rate_limit_profile == PROFILE_OFF ? RESTRAINT_RECORDED
+                                                     : respond_level(level, anomaly);
+    note->id = uuid_new(r->now);
+    note->kind = kind;
+    note->level = level;
+    note->anomaly = anomaly;
+    note->at = r->now;
+    note->until = r->now + restraint_length(level);
+    describe(note, r);
+    restraint_put(subject, level, note->until, r->now, r->now + PATIENCE);
+    say(note);
+    queue.store = r->store;
+    respond_retry();
+}
