@@ -4,9 +4,9 @@
  * ordinary request, no allocation. Without the segment nothing is observed.
  *
  * Out of the ordinary is, with an hour and 1,000 requests of history:
- *   rate     over five minutes more than 5 times the own mean (and more than 100 a minute). The mean is the quadratic
- *            one over the minutes in which anything was asked, so regular bursts and nightly jobs are part of it, and
- *            hours of silence are not.
+ *   rate     over five minutes more than 5 times the own mean (and more than 100 a minute). It is the power mean of
+ *            exponent 4 over the minutes in which anything was asked: for a steady client the ordinary one, but the
+ *            regular burst or nightly job of others is part of it, and hours of silence are not.
  *   errors   more than half of the requests of five minutes (of 20 at least) failed.
  *   agent    a user agent never seen, whatever its version. The usual clients of APIs (curl, SDKs) count as one.
  *   country  a country never seen.
@@ -38,7 +38,7 @@ struct behaviour {
     int64_t requests;      /* in all */
     int64_t recent;        /* of the last five minutes, the running one included */
     int64_t errors;        /* of these */
-    double mean_square;    /* of requests a minute, over minutes with any, the running one left out */
+    double mean_fourth;    /* fourth power of the mean a minute, of minutes with any before the running one */
     int probes;            /* of the last five minutes */
     bool new_agent, new_country;
     bool rate_raised, errors_raised; /* within the last five minutes */

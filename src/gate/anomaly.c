@@ -14,7 +14,7 @@
 #define RATE_LEAST 100 /* a minute: fewer are never too many */
 #define ERRORS_LEAST 20
 #define PROBES_MOST 10
-#define MEAN_MINUTES 1024 /* so many minutes back the mean forgets */
+#define MEAN_MINUTES 4096 /* with requests: so far back the mean reaches */
 
 #define WAYS 4
 #define SETS 4096u
@@ -38,7 +38,7 @@ struct record {
     _Atomic uint64_t minutes[RING];
     _Atomic int64_t since;
     _Atomic uint64_t last;  /* the minute that was counted last */
-    _Atomic uint64_t mean;  /* the mean square as a float, then of how many minutes */
+    _Atomic uint64_t mean;  /* the fourth power of the mean as a float, then of how many minutes */
     _Atomic uint64_t total; /* requests of the minutes before the running one */
     _Atomic uint64_t agents[AGENT_WORDS], countries;
     _Atomic uint64_t raised; /* minutes in which rate and errors were raised last, 24 bits each */
@@ -86,10 +86,9 @@ enum anomaly anomaly_judge(const struct behaviour *b, int64_t now)
     if (!b->errors_raised && b->recent >= ERRORS_LEAST && b->errors * 2 > b->recent)
         return ANOMALY_ERRORS;
 
-    /* recent / RECENT > RATE_TIMES * sqrt(mean_square) */
-    double most = (double)(RECENT * RATE_TIMES) * (RECENT * RATE_TIMES) * b->mean_square;
+    double mean = (double)b->recent / (RECENT * RATE_TIMES); /* that would just do */
     if (!b->rate_raised && b->recent > RECENT * RATE_LEAST &&
-        (double)b->recent * (double)b->recent > most)
+        mean * mean * mean * mean > b->mean_fourth)
         return ANOMALY_RATE;
     return ANOMALY_NONE;
 }
@@ -221,7 +220,8 @@ static void clear_record(struct record *rec, uint64_t minute, int64_t now)
     atomic_store(&rec->since, now);
 }
 
-/* Of the set's records the one that was silent longest; one that is being taken over only when that must have failed. */
+/* Of the set's records the one that was silent longest; one that is being taken over only when that must have
+ * failed. */
 static int silent(struct set *s, uint64_t minute, uint64_t busy)
 {
     int found = -1;
@@ -266,16 +266,24 @@ static struct record *record_of(uint64_t key, uint64_t minute, int64_t now)
 
 /* ---- counting ---- */
 
+static float mean_of(uint64_t word)
+{
+    uint32_t bits = (uint32_t)(word >> 32);
+    float fourth;
+    memcpy(&fourth, &bits, sizeof(bits));
+    return fourth;
+}
+
 /* A minute is over: its requests become part of the mean. */
 static void fold(struct record *rec, uint64_t word)
 {
     uint64_t requests = word & COUNT_MASK, mean = atomic_load(&rec->mean);
-    uint32_t bits = (uint32_t)(mean >> 32), minutes = (uint32_t)mean;
-    float square;
-    memcpy(&square, &bits, sizeof(bits));
+    uint32_t minutes = (uint32_t)mean;
+    float fourth = mean_of(mean), square = (float)requests * (float)requests;
     minutes += minutes < MEAN_MINUTES;
-    square += ((float)requests * (float)requests - square) / (float)minutes;
-    memcpy(&bits, &square, sizeof(bits));
+    fourth += (square * square - fourth) / (float)minutes;
+    uint32_t bits;
+    memcpy(&bits, &fourth, sizeof(bits));
     atomic_store(&rec->mean, (uint64_t)bits << 32 | minutes);
     atomic_fetch_add(&rec->total, requests);
 }
@@ -349,10 +357,7 @@ static void observe(struct record *rec, const struct req *r, uint64_t minute, st
         if (minute_of(word) == minute)
             b->requests += (int64_t)(word & COUNT_MASK);
     }
-    uint32_t bits = (uint32_t)(atomic_load_explicit(&rec->mean, memory_order_relaxed) >> 32);
-    float square;
-    memcpy(&square, &bits, sizeof(bits));
-    b->mean_square = (double)square;
+    b->mean_fourth = (double)mean_of(atomic_load_explicit(&rec->mean, memory_order_relaxed));
     b->requests += (int64_t)atomic_load_explicit(&rec->total, memory_order_relaxed);
     b->since = atomic_load_explicit(&rec->since, memory_order_relaxed);
     uint64_t raised = atomic_load_explicit(&rec->raised, memory_order_relaxed);

@@ -1,0 +1,261 @@
+/* Gate 10: which windows count for whom, how large they are, who is blocked, and that a look spends nothing. */
+#include "base/config.h"
+#include "base/metric.h"
+#include "gate/facts.h"
+#include "gate/restraint.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define ENTRIES 1024
+#define NOW (5000 * SECOND)
+
+static struct windows *windows;
+static void *metrics, *table, *restraints;
+
+static struct principal me = { .kind = PRINCIPAL_USER, .user_id = { { 1, 2, [15] = 3 } } };
+static const struct in6_addr here = { .s6_addr = {
+                                          [10] = 0xff, [11] = 0xff, [12] = 192, [15] = 7 } };
+static const struct action plain = { .rate = RATE_DEFAULT }, admin = { .rate = RATE_ADMIN },
+                           health = { .rate = RATE_NONE };
+
+static struct req request(const struct action *action)
+{
+    return (struct req){ .who = &me,
+                         .action = action,
+                         .windows = windows,
+                         .now = NOW,
+                         .address = here,
+                         .path = STR("/api/v1/things") };
+}
+
+static void hold(enum restraint_level level)
+{
+    restraint_put(restraint_user(&me.user_id), level, NOW + HOUR, NOW, 0);
+}
+
+/* How many pass until one is refused, 1001 at most. */
+static int passes(stage_fn *stage, const struct action *action)
+{
+    int n = 0;
+    for (; n < 1001; n++) {
+        struct req r = request(action);
+        if (stage(&r) != NEXT) {
+            assert_int_equal(r.err, ERR_TOO_MANY);
+            assert_true(r.spent.reset > 0);
+            break;
+        }
+    }
+    return n;
+}
+
+static const struct {
+    const char *says;
+    enum limit_profile profile;
+    enum restraint_level level;
+    const struct action *action;
+    int passes;
+} rows[] = {
+    { "a user", PROFILE_STANDARD, RESTRAINT_RECORDED, &plain, 1000 },
+    { "half of it", PROFILE_STANDARD, RESTRAINT_HALF, &plain, 500 },
+    { "a tenth", PROFILE_STANDARD, RESTRAINT_TENTH, &plain, 100 },
+    { "blocked", PROFILE_STANDARD, RESTRAINT_BLOCK, &plain, 0 },
+    { "a class", PROFILE_STANDARD, RESTRAINT_RECORDED, &admin, 10 },
+    { "half of a class", PROFILE_STANDARD, RESTRAINT_HALF, &admin, 5 },
+    { "a tenth of a class", PROFILE_STANDARD, RESTRAINT_TENTH, &admin, 1 },
+    { "a class when blocked", PROFILE_STANDARD, RESTRAINT_BLOCK, &admin, 0 },
+    { "strict", PROFILE_STRICT, RESTRAINT_RECORDED, &plain, 1000 },
+    { "half of strict", PROFILE_STRICT, RESTRAINT_HALF, &plain, 500 },
+    { "no limit", PROFILE_OFF, RESTRAINT_TENTH, &plain, 1001 },
+    { "what was blocked by hand is, without limits too", PROFILE_OFF, RESTRAINT_BLOCK, &plain, 0 },
+    { "health is exempt", PROFILE_STANDARD, RESTRAINT_BLOCK, &health, 1001 },
+};
+
+static int set_up(void **state)
+{
+    (void)state;
+    metrics = calloc(1, metric_size(1));
+    table = calloc(1, windows_size(ENTRIES));
+    restraints = calloc(1, restraint_size());
+    assert_true(metrics && table && restraints);
+    metric_init(metrics, 1);
+    metric_use(0);
+    restraint_init(restraints);
+    windows = windows_new(table, ENTRIES, NULL);
+    config.rate_limit_profile = PROFILE_STANDARD;
+    clock_tick();
+    return windows ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    windows_free(windows);
+    restraint_init(NULL);
+    free(restraints);
+    free(table);
+    free(metrics);
+    return 0;
+}
+
+static void sizes(void **state)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        tear_down(state);
+        set_up(state);
+        config.rate_limit_profile = (enum limit_profile)rows[i].profile;
+        if (rows[i].level != RESTRAINT_RECORDED)
+            hold(rows[i].level);
+        int n = passes(gate_limit, rows[i].action);
+        if (n != rows[i].passes)
+            fail_msg("%s: %d pass", rows[i].says, n);
+    }
+}
+
+static void a_block_says_when_it_ends(void **state)
+{
+    (void)state;
+    struct req r = request(&plain);
+    hold(RESTRAINT_BLOCK);
+    assert_int_equal(gate_limit(&r), DENY);
+    assert_int_equal(r.err, ERR_TOO_MANY);
+    assert_int_equal(r.spent.reset, HOUR);
+    assert_false(r.spent.admitted);
+    assert_string_equal(r.reason, "the principal is blocked");
+    r = request(&plain);
+    r.now = NOW + HOUR;
+    assert_int_equal(gate_limit(&r), NEXT);
+}
+
+static void a_block_counts_for_whose_windows_are_spent_already(void **state)
+{
+    (void)state;
+    struct req r = request(&plain);
+    assert_int_equal(gate_limit(&r), NEXT);
+    assert_true(r.counted);
+    hold(RESTRAINT_BLOCK); /* while its body came */
+    assert_int_equal(gate_limit(&r), DENY);
+}
+
+static void the_operator_is_exempt(void **state)
+{
+    (void)state;
+    struct principal operator= { .kind = PRINCIPAL_OPERATOR };
+    struct req r = request(&plain);
+    restraint_put(restraint_user(&operator.user_id), RESTRAINT_BLOCK, NOW + HOUR, NOW, 0);
+    r.who = &operator;
+    assert_int_equal(gate_limit(&r), NEXT);
+    assert_int_equal(gate_limit_look(&r), NEXT);
+}
+
+static void a_look_spends_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(passes(gate_limit_look, &admin), 1001);
+    assert_int_equal(passes(gate_limit, &admin), 10);
+    assert_int_equal(passes(gate_limit_look, &admin), 0);
+    struct req r = request(&plain);
+    assert_int_equal(gate_limit_look(&r), NEXT);
+    assert_false(r.counted);
+    assert_int_equal(r.spent.left, 990);
+    hold(RESTRAINT_HALF);
+    assert_int_equal(gate_limit_look(&r), NEXT);
+    assert_int_equal(r.spent.left, 490);
+    hold(RESTRAINT_BLOCK);
+    assert_int_equal(gate_limit_look(&r), DENY);
+    assert_string_equal(r.reason, "the principal is blocked");
+}
+
+static void the_answer_decides(void **state)
+{
+    (void)state;
+    stage_fn *const stages[] = { gate_limit_spent, gate_limit_looked };
+    for (int i = 0; i < 2; i++) {
+        struct req r = request(&plain);
+        r.spent = (struct spent){ .err = OK, .admitted = true };
+        assert_int_equal(stages[i](&r), NEXT);
+        r.spent.admitted = false;
+        assert_int_equal(stages[i](&r), DENY);
+        assert_int_equal(r.err, ERR_TOO_MANY);
+        r.spent = (struct spent){ .err = ERR_UNAVAILABLE, .admitted = true };
+        assert_int_equal(stages[i](&r), DENY);
+        assert_int_equal(r.err, ERR_UNAVAILABLE);
+    }
+}
+
+static void a_row_is_not_the_callers_alone(void **state)
+{
+    (void)state;
+    config.rate_limit_profile = PROFILE_STRICT;
+    hold(RESTRAINT_HALF);
+    int n = 0;
+    for (;; n++) {
+        struct req r = request(&plain);
+        r.target_ids.n = 1;
+        r.target_ids.id = (struct uuid){ { 9 } };
+        if (gate_limit(&r) != NEXT)
+            break;
+    }
+    assert_int_equal(n, 100);
+}
+
+/* ---- the address ---- */
+
+static void an_address(void **state)
+{
+    (void)state;
+    struct principal nobody = { 0 };
+    struct req r = request(&plain);
+    restraint_put(restraint_address(&here), RESTRAINT_TENTH, NOW + HOUR, NOW, 0);
+    int n = 0;
+    for (; n < 3000 && gate_flood(&r) == NEXT; n++)
+        r = request(&plain);
+    assert_int_equal(n, 200);
+    restraint_put(restraint_address(&here), RESTRAINT_BLOCK, NOW + 2 * HOUR, NOW, 0);
+    r = request(&plain);
+    assert_int_equal(gate_flood(&r), DENY);
+    assert_int_equal(r.spent.reset, 2 * HOUR);
+    r.path = STR("/health/live");
+    assert_int_equal(gate_flood(&r), NEXT);
+    r.path = STR("/api/v1/things");
+    r.local = true;
+    assert_int_equal(gate_flood(&r), NEXT);
+    r = request(&plain);
+    r.who = &nobody;
+    assert_int_equal(gate_limit(&r), NEXT);
+}
+
+static void who_is_lifted_begins_anew(void **state)
+{
+    (void)state;
+    assert_int_equal(passes(gate_limit, &plain), 1000);
+    restraint_forgive(windows, RESTRAINT_PRINCIPAL, &me.user_id, NULL);
+    assert_int_equal(passes(gate_limit, &plain), 1000);
+    struct req r = request(&plain);
+    while (gate_flood(&r) == NEXT)
+        r = request(&plain);
+    restraint_forgive(windows, RESTRAINT_ADDRESS, NULL, &here);
+    r = request(&plain);
+    assert_int_equal(gate_flood(&r), NEXT);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(sizes),
+        TEST(a_block_says_when_it_ends),
+        TEST(a_block_counts_for_whose_windows_are_spent_already),
+        TEST(the_operator_is_exempt),
+        TEST(a_look_spends_nothing),
+        TEST(the_answer_decides),
+        TEST(a_row_is_not_the_callers_alone),
+        TEST(an_address),
+        TEST(who_is_lifted_begins_anew),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,221 @@
+/* Who is held back: the table, what a load does to it, and how subjects are spelled. */
+#include "gate/restraint.h"
+
+#include "base/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define NOW (1000 * SECOND)
+#define LATER (NOW + HOUR)
+
+static void *part;
+
+static enum restraint_level level_of(uint64_t subject, int64_t now)
+{
+    return restraint_look(subject, now).level;
+}
+
+static void the_hardest_counts_while_it_lasts(void **state)
+{
+    (void)state;
+    restraint_put(10, RESTRAINT_HALF, NOW + 4 * SECOND, NOW, 0);
+    restraint_put(10, RESTRAINT_TENTH, NOW + 3 * SECOND, NOW, 0);
+    restraint_put(10, RESTRAINT_BLOCK, NOW + 2 * SECOND, NOW, 0);
+    restraint_put(10, RESTRAINT_RECORDED, LATER, NOW, 0);
+    assert_int_equal(level_of(10, NOW), RESTRAINT_BLOCK);
+    assert_int_equal(restraint_look(10, NOW).until, NOW + 2 * SECOND);
+    assert_int_equal(level_of(10, NOW + 2 * SECOND), RESTRAINT_TENTH);
+    assert_int_equal(level_of(10, NOW + 3 * SECOND), RESTRAINT_HALF);
+    assert_int_equal(level_of(10, NOW + 4 * SECOND), RESTRAINT_RECORDED);
+    assert_int_equal(level_of(12, NOW), RESTRAINT_RECORDED);
+}
+
+static void what_has_ended_is_never_in_force(void **state)
+{
+    (void)state;
+    restraint_put(10, RESTRAINT_BLOCK, NOW, NOW, 0);
+    assert_int_equal(level_of(10, NOW - 1), RESTRAINT_RECORDED);
+}
+
+static void a_shorter_one_shortens_nothing(void **state)
+{
+    (void)state;
+    restraint_put(10, RESTRAINT_BLOCK, LATER, NOW, 0);
+    restraint_put(10, RESTRAINT_BLOCK, NOW + 1, NOW, 0);
+    assert_int_equal(restraint_look(10, NOW).until, LATER);
+}
+
+static void lifted(void **state)
+{
+    (void)state;
+    restraint_put(10, RESTRAINT_BLOCK, LATER, NOW, 0);
+    restraint_put(10, RESTRAINT_HALF, LATER, NOW, 0);
+    restraint_drop(10, RESTRAINT_BLOCK);
+    assert_int_equal(level_of(10, NOW), RESTRAINT_HALF);
+    restraint_drop(12, RESTRAINT_BLOCK); /* nobody */
+}
+
+static void a_load_is_what_the_store_says(void **state)
+{
+    (void)state;
+    struct restraint_row rows[] = {
+        { 12, RESTRAINT_HALF, LATER },      { 10, RESTRAINT_BLOCK, NOW + SECOND },
+        { 10, RESTRAINT_BLOCK, LATER },     { 10, RESTRAINT_BLOCK, NOW + 2 * SECOND },
+        { 14, RESTRAINT_TENTH, NOW - 1 },
+    };
+    restraint_put(16, RESTRAINT_BLOCK, LATER, NOW, 0);
+    restraint_put(12, RESTRAINT_BLOCK, LATER, NOW, 0);
+    restraint_put(12, RESTRAINT_HALF, LATER + 1, NOW, 0);
+    restraint_load(rows, 5, NOW);
+    assert_int_equal(restraint_look(10, NOW).until, LATER);
+    assert_int_equal(level_of(12, NOW), RESTRAINT_HALF);
+    assert_int_equal(restraint_look(12, NOW).until, LATER);
+    assert_int_equal(level_of(14, NOW), RESTRAINT_RECORDED);
+    assert_int_equal(level_of(16, NOW), RESTRAINT_RECORDED);
+}
+
+static void a_load_keeps_what_is_not_written_yet(void **state)
+{
+    (void)state;
+    restraint_put(10, RESTRAINT_BLOCK, LATER, NOW, NOW + MINUTE);
+    struct restraint_row none;
+    restraint_load(&none, 0, NOW + SECOND);
+    assert_int_equal(level_of(10, NOW + SECOND), RESTRAINT_BLOCK);
+    restraint_load(&none, 0, NOW + MINUTE);
+    assert_int_equal(level_of(10, NOW + MINUTE), RESTRAINT_RECORDED);
+}
+
+static void a_lift_is_not_undone_by_being_kept(void **state)
+{
+    (void)state;
+    restraint_put(10, RESTRAINT_BLOCK, LATER, NOW, NOW + MINUTE);
+    restraint_put(10, RESTRAINT_HALF, LATER, NOW, NOW + MINUTE);
+    restraint_drop(10, RESTRAINT_BLOCK);
+    struct restraint_row rows[] = { { 10, RESTRAINT_HALF, LATER } };
+    restraint_load(rows, 1, NOW);
+    assert_int_equal(level_of(10, NOW), RESTRAINT_HALF);
+}
+
+static void a_full_table_gives_up_what_ends_first(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 4 * RESTRAINT_PLACES; i++)
+        restraint_put(2 + 2 * i, RESTRAINT_BLOCK, LATER + (int64_t)i, NOW, 0);
+    int held = 0;
+    for (uint64_t i = 0; i < 4 * RESTRAINT_PLACES; i++)
+        held += level_of(2 + 2 * i, NOW) == RESTRAINT_BLOCK;
+    assert_int_equal(held, RESTRAINT_PLACES);
+    assert_int_equal(level_of(2 + 2 * (4 * RESTRAINT_PLACES - 1), NOW), RESTRAINT_BLOCK);
+}
+
+static void what_is_left_of_a_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(restraint_limit(RESTRAINT_RECORDED, 1000), 1000);
+    assert_int_equal(restraint_limit(RESTRAINT_HALF, 1000), 500);
+    assert_int_equal(restraint_limit(RESTRAINT_TENTH, 1000), 100);
+    assert_int_equal(restraint_limit(RESTRAINT_TENTH, 5), 1);
+    assert_int_equal(restraint_limit(RESTRAINT_HALF, 1), 1);
+}
+
+static void words(void **state)
+{
+    (void)state;
+    enum restraint_level level;
+    for (int i = RESTRAINT_RECORDED; i < RESTRAINT_LEVELS; i++) {
+        assert_true(
+            restraint_level_find(str_of(restraint_level_name((enum restraint_level)i)), &level));
+        assert_int_equal(level, i);
+    }
+    assert_false(restraint_level_find(STR("all"), &level));
+}
+
+static void subjects(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *spelled; /* NULL: none */
+    } rows[] = {
+        { "192.0.2.1", "192.0.2.1" },
+        { "::ffff:192.0.2.1", "192.0.2.1" },
+        { "2001:DB8:0:0:5::1", "2001:db8::/64" },
+        { "2001:db8:1:2::/64", "2001:db8:1:2::/64" },
+        { "2001:db8:1:2::/48", NULL },
+        { "192.0.2.1/64", NULL },
+        { "192.0.2", NULL },
+        { "example.com", NULL },
+        { "", NULL },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct uuid user;
+        struct in6_addr address;
+        char text[RESTRAINT_SUBJECT];
+        bool is = restraint_subject_read(RESTRAINT_ADDRESS, str_of(rows[i].text), &user, &address);
+        if (is != (rows[i].spelled != NULL))
+            fail_msg("%s", rows[i].text);
+        if (!is)
+            continue;
+        restraint_address_text(&address, text);
+        assert_string_equal(text, rows[i].spelled);
+        struct in6_addr again;
+        assert_true(restraint_subject_read(RESTRAINT_ADDRESS, str_of(text), &user, &again));
+        assert_true(restraint_address(&again) == restraint_address(&address));
+    }
+    struct uuid user;
+    struct in6_addr address;
+    assert_true(restraint_subject_read(
+        RESTRAINT_PRINCIPAL, STR("f47ac10b-58cc-4372-a567-0e02b2c3d479"), &user, &address));
+    assert_false(restraint_subject_read(RESTRAINT_PRINCIPAL, STR("192.0.2.1"), &user, &address));
+    assert_int_not_equal(restraint_user(&(struct uuid){ 0 }), 0);
+}
+
+static void without_a_segment_nobody_is_held_back(void **state)
+{
+    (void)state;
+    restraint_init(NULL);
+    restraint_put(10, RESTRAINT_BLOCK, LATER, NOW, 0);
+    restraint_drop(10, RESTRAINT_BLOCK);
+    restraint_load(NULL, 0, NOW);
+    assert_int_equal(level_of(10, NOW), RESTRAINT_RECORDED);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    part = calloc(1, restraint_size());
+    restraint_init(part);
+    return part ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    restraint_init(NULL);
+    free(part);
+    return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_hardest_counts_while_it_lasts),
+        TEST(what_has_ended_is_never_in_force),
+        TEST(a_shorter_one_shortens_nothing),
+        TEST(lifted),
+        TEST(a_load_is_what_the_store_says),
+        TEST(a_load_keeps_what_is_not_written_yet),
+        TEST(a_lift_is_not_undone_by_being_kept),
+        TEST(a_full_table_gives_up_what_ends_first),
+        TEST(what_is_left_of_a_limit),
+        TEST(words),
+        TEST(subjects),
+        TEST(without_a_segment_nobody_is_held_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
