@@ -16,5 +16,6 @@ create table restraints (
 );
 create index restraints_created on restraints (created_at, id);
 create index restraints_until on restraints (until, id);
+create index restraints_not_lifted on restraints (until, id) where lifted_at is null;
 -- postgres:
 create index restraints_kind on restraints (kind, created_at, id);

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -611,6 +612,14 @@ static void a_dead_worker_holds_nothing(void **state)
 
 /* ---- what it costs ---- */
 
+/* Microseconds of this process, whoever else uses the machine. */
+static int64_t used(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * SECOND + t.tv_nsec / 1000;
+}
+
 static void cost(void **state)
 {
     (void)state;
@@ -625,22 +634,22 @@ static void cost(void **state)
     config.rate_limit_profile = PROFILE_OFF;
     anomaly_observe(&r);
     settle();
-    int64_t begin = clock_mono_now();
+    int64_t begin = used();
     for (int i = 0; i < rounds; i++) {
         r.now += 60; /* a thousand a second */
         anomaly_observe(&r);
         settle();
     }
-    int64_t observed = clock_mono_now() - begin;
+    int64_t observed = used() - begin;
     uint64_t held = 0;
     const struct in6_addr somebody = { .s6_addr = { 1, 2, 3 } };
     restraint_put(restraint_address(&somebody), RESTRAINT_BLOCK, r.now + HOUR, r.now, 0);
-    begin = clock_mono_now();
+    begin = used();
     for (int i = 0; i < rounds; i++) {
         who.user_id.b[15] = (uint8_t)i;
         held += restraint_look(restraint_user(&who.user_id), r.now).level;
     }
-    int64_t looked = clock_mono_now() - begin;
+    int64_t looked = used() - begin;
     print_message("# observing a request: %.0f ns, looking for a restraint: %.0f ns\n",
                   (double)observed * 1000 / rounds, (double)looked * 1000 / rounds);
     assert_int_equal(held, 0);

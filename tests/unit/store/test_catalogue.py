@@ -34,6 +34,7 @@ VALUES = {
     'users.status': "case when n % 50 = 0 then 'deleted' else 'active' end",
     'tasks.status': "(array['pending', 'in_progress', 'failed'])[n % 40 + 1]",
     'sessions.revoked_at': 'case when n % 10 = 0 then n end',
+    'restraints.lifted_at': 'case when n % 10 > 0 then n end',
     'refresh_tokens.successor': "case when n % 1000 = 0 then decode(md5(n::text), 'hex') end",
     'refresh_tokens.used_at': 'case when n % 2 = 0 then n end',
 }
