@@ -56,11 +56,11 @@ void restraint_forgive(struct windows *ws, enum restraint_kind kind, const struc
 #define RESTRAINT_PLACES 4096
 
 /* The harshest in force for somebody. */
-struct restraint {
+struct held {
     enum restraint_level level; /* RECORDED: none */
     int64_t until;              /* wall microseconds */
 };
-struct restraint restraint_look(uint64_t subject, int64_t now);
+struct held restraint_look(uint64_t subject, int64_t now);
 /* What is left of a window's limit; at least 1. */
 int64_t restraint_limit(enum restraint_level level, int64_t limit);
 

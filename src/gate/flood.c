@@ -14,7 +14,7 @@ enum verdict gate_flood(struct req *r)
     if (r->local || str_starts(r->path, STR("/health")))
         return NEXT;
 
-    struct restraint held = restraint_look(restraint_address(&r->address), r->now);
+    struct held held = restraint_look(restraint_address(&r->address), r->now);
     if (held.level == RESTRAINT_BLOCK) {
         metric_add(METRIC_LIMIT_RESTRAINED, RESTRAINT_ADDRESS, 1);
         r->spent = limits_blocked(held.until - r->now);

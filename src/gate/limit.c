@@ -67,10 +67,10 @@ static int windows_of(const struct req *r, enum restraint_level level, struct wi
 }
 
 /* How the caller is held back; of who has no name, gate flood has seen the address. */
-static struct restraint held_back(const struct req *r)
+static struct held held_back(const struct req *r)
 {
     if (r->who->kind == PRINCIPAL_ANONYMOUS)
-        return (struct restraint){ RESTRAINT_RECORDED, 0 };
+        return (struct held){ RESTRAINT_RECORDED, 0 };
     return restraint_look(restraint_user(&r->who->user_id), r->now);
 }
 
@@ -101,7 +101,7 @@ enum verdict gate_limit(struct req *r)
     struct window want[WINDOWS_MAX];
     if (exempt(r))
         return NEXT;
-    struct restraint held = held_back(r);
+    struct held held = held_back(r);
     if (held.level == RESTRAINT_BLOCK)
         return blocked(r, held.until);
     int n = r->counted ? 0 : windows_of(r, held.level, want);
@@ -121,7 +121,7 @@ enum verdict gate_limit_look(struct req *r)
     struct window want[WINDOWS_MAX];
     if (exempt(r))
         return NEXT;
-    struct restraint held = held_back(r);
+    struct held held = held_back(r);
     if (held.level == RESTRAINT_BLOCK)
         return blocked(r, held.until);
     int n = windows_of(r, held.level, want);

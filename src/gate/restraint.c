@@ -138,16 +138,16 @@ static struct place *find(uint64_t subject)
     return NULL;
 }
 
-struct restraint restraint_look(uint64_t subject, int64_t now)
+struct held restraint_look(uint64_t subject, int64_t now)
 {
-    struct restraint none = { RESTRAINT_RECORDED, 0 };
+    struct held none = { RESTRAINT_RECORDED, 0 };
     if (!table || atomic_load_explicit(&table->last, memory_order_acquire) <= now)
         return none;
     struct place *p = find(subject);
     for (int level = RESTRAINT_BLOCK; p && level > RESTRAINT_RECORDED; level--) {
         int64_t until = atomic_load_explicit(&p->until[level], memory_order_acquire);
         if (until > now)
-            return (struct restraint){ (enum restraint_level)level, until };
+            return (struct held){ (enum restraint_level)level, until };
     }
     return none;
 }
