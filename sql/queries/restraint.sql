@@ -8,11 +8,11 @@ select {restraint} from (
     select r.*, (lifted_at is null and until > {clock}) as active from restraints r) as r
 where id = :id;
 
--- name: restraint_list(kind text?, active bool?, after_key any?, after_id uuid?, skip int, limit int) many restraint
+-- name: restraint_list(now time, kind text?, active bool?, after_key any?, after_id uuid?, skip int, limit int) many restraint
 -- lane: admin
 -- sort: created_at time, until time
 select {restraint} from (
-    select r.*, (lifted_at is null and until > {clock}) as active from restraints r) as r
+    select r.*, (lifted_at is null and until > :now) as active from restraints r) as r
 where (:kind is null or kind = :kind) and (:active is null or active = :active) and {after}
 order by {order} limit :limit offset :skip;
 
