@@ -16,6 +16,7 @@
 /* One response to be written. */
 struct note {
     struct uuid id;
+    uint64_t key; /* of the subject in the table of restraints */
     enum restraint_kind kind;
     enum restraint_level level;
     enum anomaly anomaly;
@@ -94,6 +95,7 @@ static void written(struct wait *w)
     if (err != OK && err != ERR_EXISTS) {
         log_say(LOG_WARN, "anomaly", "a response could not be written: %s", err_info(err)->code);
         metric_add(METRIC_LIMIT_RESTRAINTS_LOST, 0, 1);
+        restraint_drop(note->key, note->level);
     }
     pop();
     if (queue.n > 0)
@@ -191,6 +193,7 @@ void respond(struct req *r, enum restraint_kind kind, enum anomaly anomaly)
     level = config.rate_limit_profile == PROFILE_OFF ? RESTRAINT_RECORDED
                                                      : respond_level(level, anomaly);
     note->id = uuid_new(r->now);
+    note->key = subject;
     note->kind = kind;
     note->level = level;
     note->anomaly = anomaly;

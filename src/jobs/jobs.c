@@ -72,8 +72,7 @@ void jobs_stop(void)
 bool jobs_busy(void)
 {
     return freshness_busy() || modes_busy() || duty_busy() || tasks_busy() || upkeep_busy() ||
-           outbox_busy() || totals_busy() || restraints_busy() ||
-           respond_busy();
+           outbox_busy() || totals_busy() || restraints_busy() || respond_busy();
 }
 
 void jobs_fini(void)

@@ -2,8 +2,10 @@
 import re
 import time
 import unittest
+from datetime import datetime, timedelta, timezone
 
-from support import Api, Case, PASSWORD, Person, Server, on_every_worker, person, register, together, uuid7
+from support import (Api, Case, PASSWORD, Person, Server, fresh_source, on_every_worker, person, register, together,
+                     uuid7)
 
 ENGINES = 'postgres'
 FRESH = 1.0         # seconds, at most
@@ -74,6 +76,19 @@ class Freshness(Nodes):
         self.knows(two, me.token, path='agents')
         self.assert_status(boss.patch(f'roles/{role["id"]}', {'permissions': ['startup:read']}), 200)
         self.knows(two, me.token, 403, 'agents')
+
+    def test_who_is_held_back_at_one_is_at_the_other(self):
+        boss, me, source = person(one, 'admin'), register(two), fresh_source()
+        self.knows(two, me.token)
+        until = (datetime.now(timezone.utc) + timedelta(hours=1)).isoformat().replace('+00:00', 'Z')
+        rows = [boss.made('restraints', {'kind': kind, 'subject': subject, 'until': until})
+                for kind, subject in (('principal', me.id), ('address', source))]
+        self.knows(two, me.token, 429)
+        self.knows(two, None, 429, '/openapi.json', source=source)
+        for row in rows:
+            self.assert_status(boss.delete('restraints/' + row['id']), 204)
+        self.knows(two, me.token)
+        self.knows(two, None, 200, '/openapi.json', source=source)
 
     def test_a_password_reset_by_the_operator_of_one(self):
         me = register(two)
