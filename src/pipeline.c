@@ -166,8 +166,11 @@ static void log_request(struct req *r)
     log_int("status", r->reply.status);
     log_int("us", now - r->started);
     log_text("correlation_id", r->id);
+    log_uuid("decision_id", &r->decision);
     if (r->who && !uuid_nil(&r->who->user_id))
         log_uuid("principal", &r->who->user_id);
+    if (r->grant.path)
+        log_text("path_granted", str_of(r->grant.path));
     if (r->err) {
         log_text("gate", str_of(r->inner && r->inner->name ? r->inner->name : r->at->name));
         log_text("code", str_of(err_info(r->err)->code));

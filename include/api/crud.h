@@ -19,6 +19,9 @@ stage_fn crud_delete; /* 204; If-Match */
 /* Adds a statement to the request's change, its parameters bound by name from `row` (by the resource's columns) and
  * the request. */
 void crud_change(struct req *r, const struct stmt *stmt, const struct value *row);
+/* What the list statement of a page is asked with, for somebody who looks; in the arena, NULL when memory is out. */
+const struct value *crud_page(struct req *r, const struct resource *res, const struct page *page,
+                              const struct uuid *viewer);
 /* ERR_STALE when If-Match is given and does not name the version of the row in the path; OK otherwise. */
 enum err crud_match(const struct req *r) CHECKED;
 /* The Location of a row that was made. */

@@ -101,10 +101,13 @@ struct look {
     struct facts *facts; /* NULL: there is no such row */
     struct epochs under; /* what they were read under */
     bool asked;          /* the store is being asked */
+    bool afresh; /* whatever is remembered, and nothing is remembered of it */
 };
 /* Begins it: NEXT when look->err and look->facts are set, WAIT when r->wait will be woken; then call look_again. */
 enum verdict look_begin(struct req *r, struct look *look, const struct resource *res,
                         const struct uuid *id);
+enum verdict look_begin_afresh(struct req *r, struct look *look, const struct resource *res,
+                               const struct uuid *id);
 enum verdict look_again(struct req *r, struct look *look);
 
 /* ---- stages, in the order of the pipeline; each in the file of its name ---- */

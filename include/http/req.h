@@ -102,6 +102,7 @@ struct req {
     struct str body;
     struct in6_addr address; /* the client's, behind trusted proxies */
     struct str id;           /* correlation id: X-Request-ID if sane, else made here */
+    struct uuid decision;    /* the request as a decision: in the reply, the log and the audit */
 
     /* what it means */
     const struct action *action;

@@ -23,6 +23,13 @@ struct page {
  * ERR_BAD_QUERY with a fault; a filter's value that does not fit: ERR_INVALID; a cursor that is not of this list:
  * ERR_BAD_CURSOR. skip and after exclude each other. */
 enum err page_read(struct req *r, struct page *out) CHECKED;
+/* The first page of a list, in its own order, unfiltered; then where its cursor leads. */
+void page_first(struct page *page, const struct resource *res);
+bool page_token_read(struct arena *a, const struct resource *res, struct str token,
+                     struct page *page);
+/* The cursor behind this row. */
+void page_token_write(struct text *out, const struct resource *res, const struct page *page,
+                      const struct value *row);
 /* The statement to ask for this page: list, sort and direction. One row more than the limit is asked for, to know
  * whether there is a next. */
 const struct stmt *page_stmt(const struct resource *res, const struct page *page);

@@ -66,11 +66,14 @@ void crud_change(struct req *r, const struct stmt *stmt, const struct value *row
     change_add(&r->change, stmt, params);
 }
 
-static struct value bind_page(const struct req *r, const struct slot *slot)
+static struct value bind_page(const struct req *r, const struct resource *res,
+                              const struct page *page, const struct uuid *viewer,
+                              const struct slot *slot)
 {
-    const struct page *page = r->page;
     const char *name = slot->name;
     struct value v;
+    if (strcmp(name, "viewer") == 0)
+        return (struct value){ .type = VALUE_UUID, .uuid = *viewer };
     if (bind_known(r, name, &v))
         return v;
     if (strcmp(name, "limit") == 0)
@@ -85,9 +88,21 @@ static struct value bind_page(const struct req *r, const struct slot *slot)
     if (strcmp(name, "id") == 0)
         return (struct value){ .type = VALUE_UUID, .uuid = r->target_ids.id };
 
-    const struct field *f = resource_field(r->resource, name);
+    const struct field *f = resource_field(res, name);
     must(f);
-    return page->filters[f - r->resource->fields];
+    return page->filters[f - res->fields];
+}
+
+const struct value *crud_page(struct req *r, const struct resource *res, const struct page *page,
+                              const struct uuid *viewer)
+{
+    const struct stmt *stmt = page_stmt(res, page);
+    struct value *params = ARENA_ARRAY(&r->arena, struct value, (size_t)stmt->nparams);
+    for (int i = 0; params && i < stmt->nparams; i++) {
+        params[i] = bind_page(r, res, page, viewer, &stmt->params[i]);
+        must(params[i].type == stmt->params[i].type);
+    }
+    return params;
 }
 
 /* ---- preconditions (RFC 9110 section 13) ---- */
@@ -225,15 +240,10 @@ static enum verdict incomplete(struct req *r)
 
 enum verdict crud_list(struct req *r)
 {
-    const struct stmt *stmt = page_stmt(r->resource, r->page);
-    struct value *params = ARENA_ARRAY(&r->arena, struct value, (size_t)stmt->nparams);
+    const struct value *params = crud_page(r, r->resource, r->page, &r->who->user_id);
     if (!params)
         return req_deny(r, ERR_NO_MEMORY);
-    for (int i = 0; i < stmt->nparams; i++) {
-        params[i] = bind_page(r, &stmt->params[i]);
-        must(params[i].type == stmt->params[i].type);
-    }
-    store_ask(r->store, stmt, params, &r->rows, &r->wait);
+    store_ask(r->store, page_stmt(r->resource, r->page), params, &r->rows, &r->wait);
     return WAIT;
 }
 

@@ -50,8 +50,11 @@ static struct facts *unpack(struct req *r, const struct look *look, struct str p
 }
 
 /* All actions on a resource share one cache type: that of the first that names one. */
-static enum cache_type type_of(const struct resource *res)
+static enum cache_type type_of(const struct look *look)
 {
+    const struct resource *res = look->res;
+    if (look->afresh)
+        return CACHE_NONE;
     for (int i = 0; i < res->nactions; i++)
         if (res->actions[i].cache != CACHE_NONE)
             return res->actions[i].cache;
@@ -90,7 +93,7 @@ static void add_epochs(struct look *look)
 
 static enum verdict look_up(struct req *r, struct look *look)
 {
-    enum cache_type type = type_of(look->res);
+    enum cache_type type = type_of(look);
     struct str packed;
 
     add_epochs(look);
@@ -126,6 +129,14 @@ enum verdict look_begin(struct req *r, struct look *look, const struct resource 
     return look_up(r, look);
 }
 
+enum verdict look_begin_afresh(struct req *r, struct look *look, const struct resource *res,
+                               const struct uuid *id)
+{
+    *look = (struct look){ .res = res, .id = *id, .afresh = true };
+    set_key(look);
+    return look_up(r, look);
+}
+
 /* The row as it came from the store, packed. */
 static enum err pack_found(struct req *r, const struct look *look, struct str *packed)
 {
@@ -148,7 +159,7 @@ static bool parents_new(const struct req *r, struct look *look)
 {
     static const char *const names[] = { "project_id", "root_id" };
     bool new = false;
-    if (look->parents_known || !look->res->facts || r->found.count == 0)
+    if (look->parents_known || look->afresh || !look->res->facts || r->found.count == 0)
         return false;
     for (int i = 0; i < COUNT(names); i++) {
         int column = resource_column(look->res, names[i]);
@@ -163,8 +174,9 @@ static bool parents_new(const struct req *r, struct look *look)
 
 static void end_load(struct req *r, const struct look *look, struct str packed)
 {
-    enum cache_type type = type_of(look->res);
-    r->filling.key = STR_NONE;
+    enum cache_type type = type_of(look);
+    if (type != CACHE_NONE)
+        r->filling.key = STR_NONE;
     if (type != CACHE_NONE && packed.p)
         cache_fill(r->cache, type, key_of(look), &look->under, packed);
     else if (type != CACHE_NONE)

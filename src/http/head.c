@@ -118,14 +118,14 @@ static bool id_sane(struct str id)
 /* A sane X-Request-ID is kept, so that a caller finds its own name for the request in our log. */
 static void correlate(struct req *r)
 {
+    r->decision = uuid_new(r->now);
     r->id = r->request_id;
     if (r->id.p && id_sane(r->id))
         return;
     char *text = arena_alloc(&r->arena, UUID_TEXT);
     r->id = STR("-");
     if (text) {
-        struct uuid id = uuid_new(r->now);
-        uuid_format(&id, text);
+        uuid_format(&r->decision, text);
         r->id = (struct str){ text, UUID_TEXT };
     }
 }

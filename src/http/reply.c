@@ -234,7 +234,9 @@ bool reply_write(const struct req *r, struct conn *c, bool keep)
     }
     at = PUT(at, "X-Request-ID: ");
     at = put(at, r->id);
-    at = PUT(at, "\r\n");
+    at = PUT(at, "\r\nDecision-Id: ");
+    uuid_format(&r->decision, at);
+    at = PUT(at + UUID_TEXT, "\r\n");
     if (r->spent.limit > 0)
         at = put_rate(at, &r->spent);
     bool fit = !r->authorization.p && !r->api_key.p && r->method == GET && reply->status < 400;

@@ -99,23 +99,40 @@ static void read_parameter(struct reading *q, struct str name, struct str value)
         read_filter(q, name, value);
 }
 
-/* The cursor's order holds; a sort that says otherwise makes it a cursor of another list. */
-static void go_on(struct reading *q)
+void page_first(struct page *page, const struct resource *res)
 {
-    struct page *page = q->page;
+    *page = (struct page){ .limit = PAGE_DEFAULT, .down = true };
+    must(res->nfields <= COUNT(page->filters));
+    for (int i = 0; i < res->nfields; i++)
+        page->filters[i] =
+            (struct value){ .type = field_value_type(&res->fields[i]), .null = true };
+}
+
+bool page_token_read(struct arena *a, const struct resource *res, struct str token,
+                     struct page *page)
+{
     struct cursor c;
-    if (q->skip)
-        bad(q, "after", "exclusive", "Excludes skip.");
-    if (!cursor_read(&q->r->arena, q->r->resource, q->cursor, &c) ||
-        (q->sort && (c.sort != page->sort || c.down != page->down))) {
-        q->foreign = true;
-        return;
-    }
+    if (!cursor_read(a, res, token, &c))
+        return false;
     page->sort = c.sort;
     page->down = c.down;
     page->after = true;
     page->after_key = c.key;
     page->after_id = c.id;
+    return true;
+}
+
+/* The cursor's order holds; a sort that says otherwise makes it a cursor of another list. */
+static void go_on(struct reading *q)
+{
+    struct page *page = q->page;
+    int sort = page->sort;
+    bool down = page->down;
+    if (q->skip)
+        bad(q, "after", "exclusive", "Excludes skip.");
+    if (!page_token_read(&q->r->arena, q->r->resource, q->cursor, page) ||
+        (q->sort && (page->sort != sort || page->down != down)))
+        q->foreign = true;
 }
 
 enum err page_read(struct req *r, struct page *out)
@@ -124,12 +141,7 @@ enum err page_read(struct req *r, struct page *out)
     struct str query = r->query, name, value;
     enum err err = OK;
 
-    *out = (struct page){ .limit = PAGE_DEFAULT, .down = true };
-    must(r->resource->nfields <= (int)(sizeof(out->filters) / sizeof(out->filters[0])));
-    for (int i = 0; i < r->resource->nfields; i++)
-        out->filters[i] =
-            (struct value){ .type = field_value_type(&r->resource->fields[i]), .null = true };
-
+    page_first(out, r->resource);
     while (query_next(&r->arena, &query, &name, &value, &err))
         read_parameter(&q, name, value);
     if (err != OK)
@@ -148,9 +160,8 @@ const struct stmt *page_stmt(const struct resource *res, const struct page *page
 
 /* ---- the reply ---- */
 
-/* "next": where the list goes on behind this row, the last one shown. */
-static void put_next(struct text *out, const struct resource *res, const struct page *page,
-                     const struct value *row)
+void page_token_write(struct text *out, const struct resource *res, const struct page *page,
+                      const struct value *row)
 {
     const struct cursor c = {
         .sort = page->sort,
@@ -158,8 +169,15 @@ static void put_next(struct text *out, const struct resource *res, const struct 
         .key = row[resource_column(res, res->sorts[page->sort])],
         .id = row[resource_column(res, "id")].uuid,
     };
-    text_char(out, '"');
     cursor_write(out, res, &c);
+}
+
+/* "next": where the list goes on behind this row, the last one shown. */
+static void put_next(struct text *out, const struct resource *res, const struct page *page,
+                     const struct value *row)
+{
+    text_char(out, '"');
+    page_token_write(out, res, page, row);
     text_char(out, '"');
 }
 
