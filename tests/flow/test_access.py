@@ -36,8 +36,9 @@ class Evaluation(Case):
         return reply.json
 
     def test_as_the_api_decides(self):
-        for who, action, allowed in ((ann, 'read', True), (ann, 'delete', True), (ann, 'admin', True), (bob, 'read', True),
-                                     (bob, 'write', True), (bob, 'update', True), (bob, 'delete', False),
+        for who, action, allowed in ((ann, 'read', True), (ann, 'delete', True), (ann, 'admin', True),
+                                     (bob, 'read', True), (bob, 'write', True),
+                                     (bob, 'update', True), (bob, 'delete', False),
                                      (bob, 'share', False), (cat, 'read', False), (cat, 'project:read', False),
                                      (bob, 'project:update', True), (boss, 'read', False)):
             with self.subTest(f'{who.email} {action}'):
@@ -153,7 +154,8 @@ class Evaluations(Case):
                 options = {'evaluations_semantic': semantic}
                 self.assertEqual(self.ask({**whole, 'evaluations': ones, 'options': options}), found)
         options = {'evaluations_semantic': 'whatever'}
-        self.assert_problem(boss.post('/access/v1/evaluations', {**whole, 'evaluations': ones, 'options': options}), 400)
+        body = {**whole, 'evaluations': ones, 'options': options}
+        self.assert_problem(boss.post('/access/v1/evaluations', body), 400)
 
 
 class Search(Case):

@@ -1,6 +1,6 @@
-"""The tour of the README, word for word: what stands in its sh blocks is run by a shell, in order, and what stands in the
-block behind each is what comes out. Ids, times, tokens and signatures differ from run to run: each is compared by its
-place, so an id must be the same wherever the README shows the same one."""
+"""The tour of the README, word for word: what stands in its sh blocks is run by a shell, in order, and what stands in
+the block behind each is what comes out. Ids, times, tokens and signatures differ from run to run: each is compared by
+its place, so an id must be the same wherever the README shows the same one."""
 import os
 import re
 import subprocess

@@ -82,7 +82,8 @@ class Maker:
     def teams(self, count):
         for _ in range(count):
             owner = self.chance.choice(self.people)
-            team = self.put('teams', owner_id=owner, name=self.name(), description=None, max_members=1000, metadata='{}')
+            team = self.put('teams', owner_id=owner, name=self.name(), description=None, max_members=1000,
+                            metadata='{}')
             self.put('team_members', team_id=team['id'], user_id=owner, role='owner')
             for who in self.some(self.people, 4):
                 if who != owner:
