@@ -11,7 +11,7 @@
 #define STREAM "events"
 #define KEPT "100000" /* events that the stream holds, about */
 #define LISTED 100
-#define SLICE CHANGE_MAX /* events of one script and one change */
+#define SLICE 16 /* events of one script (REDIS_ARGS_MAX) and one change (CHANGE_MAX) */
 #define FIELDS 6
 #define TURN_MS 200
 #define IDLE_TURNS 5 /* between looks at an outbox that was empty */
@@ -86,6 +86,7 @@ static void handed(struct wait *w);
 static void hand(void)
 {
     char stream[64];
+    _Static_assert(SLICE <= CHANGE_MAX && 2 + SLICE * FIELDS <= REDIS_ARGS_MAX, "a slice fits");
     struct str argv[2 + SLICE * FIELDS];
     struct str prefix = redis_prefix(job.use->redis);
     bool more = job.events.count == LISTED;
