@@ -140,6 +140,17 @@ static void a_block_counts_for_whose_windows_are_spent_already(void **state)
     assert_int_equal(gate_limit(&r), DENY);
 }
 
+static void what_is_seen_again_is_not_spent_again(void **state)
+{
+    (void)state;
+    struct req r = request(&admin), next = request(&admin);
+    assert_int_equal(gate_limit(&r), NEXT);
+    assert_int_equal(r.spent.left, 9);
+    assert_int_equal(gate_limit(&r), NEXT); /* after its body came */
+    assert_int_equal(gate_limit(&next), NEXT);
+    assert_int_equal(next.spent.left, 8);
+}
+
 static void the_operator_is_exempt(void **state)
 {
     (void)state;
@@ -250,6 +261,7 @@ int main(void)
         TEST(sizes),
         TEST(a_block_says_when_it_ends),
         TEST(a_block_counts_for_whose_windows_are_spent_already),
+        TEST(what_is_seen_again_is_not_spent_again),
         TEST(the_operator_is_exempt),
         TEST(a_look_spends_nothing),
         TEST(the_answer_decides),
