@@ -51,51 +51,116 @@ generations.depth <= 10 and not exists (
             select 1 from generation_ancestors x
             where x.generation_id = generations.id and x.ancestor_id = r.generation_id))
 
+-- Filters that may be absent are cases, not `is null or`: PostgreSQL takes each for half of the rows and so reads an index
+-- in its order, where it would take an `or` for nearly none and read and sort all.
 -- text: generation_filters
-(:project_id is null or project_id = :project_id) and (:parent_id is null or parent_id = :parent_id)
-    and (:status is null or status = :status) and (:kind is null or kind = :kind) and {generation_passes}
+case when :status is null then true else status = :status end
+    and case when :kind is null then true else kind = :kind end and {generation_passes}
+
+-- text: generation_of_project
+case when :project_id is null then true else project_id = :project_id end
+
+-- Of which projects the viewer reads all: his, those that are shared with him, and the one that is asked for, if it is public.
+-- text: generation_projects
+select id from projects where owner_id = :viewer
+union {projects_shared}
+union select id from projects where id = :project_id and visibility in ('public_read', 'public_full')
+
+-- text: generation_is_open
+is_open and exists (
+    select 1 from projects p where p.id = generations.project_id and p.visibility in ('public_read', 'public_full'))
+
+-- text: generation_readable
+(owner_id = :viewer or ({generation_is_open}) or project_id in ({generation_projects}) or exists (
+    select 1 from generation_readers y
+    where y.user_id = :viewer and y.created_at = generations.created_at and y.generation_id = generations.id))
 
 -- A page of each source, merged: the viewer's own; what is derived from it; what lies in the projects that are his or
--- shared with him, a page of each; what is public.
+-- shared with him; what is public. Of all those projects little more than the page needs is read: the first rows of each,
+-- together about two pages, then all as far as where the first page of these ends. With parent_id there is one source, as
+-- an index leads to what was derived from it.
 -- name: generation_list(viewer uuid, now time, project_id uuid?, parent_id uuid?, status text?, kind text?, after_key any?, after_id uuid?, skip int, limit int) many generation
 -- sort: created_at time
 -- sqlite:
+with near as materialized (
+    select id from ({generation_projects}) where :parent_id is null and (:project_id is null or id = :project_id)),
+heads as materialized (
+    select near.id, head.created_at from near cross join generations as head on head.id in (
+        select id from generations where project_id = near.id and {generation_filters} and {after}
+        order by {order} limit 1 + (:limit + :skip) * 2 / (select max(count(*), 1) from near))),
+ends as materialized (
+    select (select created_at from heads order by {order} limit 1) as first,
+        (select created_at from heads order by {order} limit 1 offset :limit + :skip - 1) as final),
+span as materialized (
+    select case when final is null then -9223372036854775807 else min(first, final) end as low,
+        case when final is null then 9223372036854775807 else max(first, final) end as high
+    from ends)
 select {generation} from generations where id in (
-    select id from (select id from generations where owner_id = :viewer and {generation_filters} and {after}
+    select id from (select id from generations where :parent_id is null and owner_id = :viewer and {generation_of_project}
+            and {generation_filters} and {after}
         order by {order} limit :limit + :skip) as own
     union
     select id from (select id from (select generation_id as id, created_at from generation_readers where user_id = :viewer) as read
-        where {after} and exists (select 1 from generations where generations.id = read.id and {generation_filters})
+        where :parent_id is null and {after} and exists (
+            select 1 from generations
+            where generations.id = read.id and {generation_of_project} and {generation_filters})
         order by {order} limit :limit + :skip) as derived
     union
-    select page.id from (select id from projects where owner_id = :viewer union {projects_shared}) as near
+    select page.id from span
+        cross join (select distinct h.id from heads h, span s where h.created_at between s.low and s.high) as touched
         cross join generations as page on page.id in (
-            select id from generations where project_id = near.id and {generation_filters} and {after}
+            select id from generations where project_id = touched.id and created_at between span.low and span.high
+                and {generation_filters} and {after}
             order by {order} limit :limit + :skip)
     union
-    select id from (select id from generations where is_open and project_id in (
-            select p.id from projects p where p.id = generations.project_id and p.visibility in ('public_read', 'public_full'))
+    select id from (select id from generations where :parent_id is null and :project_id is null and {generation_is_open}
             and {generation_filters} and {after}
-        order by {order} limit :limit + :skip) as open)
+        order by {order} limit :limit + :skip) as open
+    union
+    select id from (select id from generations where parent_id = :parent_id and {generation_of_project}
+            and {generation_filters} and {after} and {generation_readable}
+        order by {order} limit :limit + :skip) as children)
 order by {order} limit :limit offset :skip;
 -- postgres:
+with near as materialized (
+    select id from ({generation_projects}) as all_near
+    where :parent_id is null and (:project_id is null or id = :project_id)),
+heads as materialized (
+    select near.id, head.created_at from near cross join lateral (
+        select created_at from generations where project_id = near.id and {generation_filters} and {after}
+        order by {order} limit 1 + (:limit + :skip) * 2 / (select greatest(count(*), 1) from near)) as head),
+ends as materialized (
+    select (select created_at from heads order by {order} limit 1) as first,
+        (select created_at from heads order by {order} limit 1 offset :limit + :skip - 1) as final),
+span as materialized (
+    select case when final is null then -9223372036854775807 else least(first, final) end as low,
+        case when final is null then 9223372036854775807 else greatest(first, final) end as high
+    from ends)
 select {generation} from generations where id in (
-    select id from (select id from generations where owner_id = :viewer and {generation_filters} and {after}
+    select id from (select id from generations where :parent_id is null and owner_id = :viewer and {generation_of_project}
+            and {generation_filters} and {after}
         order by {order} limit :limit + :skip) as own
     union
     select id from (select id from (select generation_id as id, created_at from generation_readers where user_id = :viewer) as read
-        where {after} and exists (select 1 from generations where generations.id = read.id and {generation_filters})
+        where :parent_id is null and {after} and exists (
+            select 1 from generations
+            where generations.id = read.id and {generation_of_project} and {generation_filters})
         order by {order} limit :limit + :skip) as derived
     union
-    select page.id from (select id from projects where owner_id = :viewer union {projects_shared}) as near
+    select page.id from span
+        cross join (select distinct h.id from heads h, span s where h.created_at between s.low and s.high) as touched
         cross join lateral (
-            select id from generations where project_id = near.id and {generation_filters} and {after}
+            select id from generations where project_id = touched.id and created_at between span.low and span.high
+                and {generation_filters} and {after}
             order by {order} limit :limit + :skip) as page
     union
-    select id from (select id from generations where is_open and exists (
-            select 1 from projects p where p.id = generations.project_id and p.visibility in ('public_read', 'public_full'))
+    select id from (select id from generations where :parent_id is null and :project_id is null and {generation_is_open}
             and {generation_filters} and {after}
-        order by {order} limit :limit + :skip) as open)
+        order by {order} limit :limit + :skip) as open
+    union
+    select id from (select id from generations where parent_id = :parent_id and {generation_of_project}
+            and {generation_filters} and {after} and {generation_readable}
+        order by {order} limit :limit + :skip) as children)
 order by {order} limit :limit offset :skip;
 
 -- Whether its project is public is read under a lock, so that a project that changes meanwhile is not missed by both.

@@ -1,4 +1,4 @@
-"""What the lists show, what the gates allow and what an oracle of its own says are the same,
+"""What the lists show, what the gates allow and what an oracle says that was written from PRODUCT.md alone: the same,
 in worlds made by chance. SEED=n makes one world again."""
 import os
 import unittest

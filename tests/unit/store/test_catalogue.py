@@ -28,6 +28,14 @@ SMALL = {'roles', 'signing_keys', 'duties', 'modes', 'schema_migrations'}
 # Statements that may read a large table from end to end: each runs seldom, without a request, and wants most rows.
 SWEEPS = {'business_totals', 'outbox_count'}
 
+EACH = 20_000               # users, and teams, that are linked to five others each
+
+
+def one_has_many(table):
+    """A link's parent: the first has 2,000 of them, any other five."""
+    return f"md5('{table}' || case when n <= 2000 then 1 else n / 5 end)::uuid"
+
+
 # What a column holds when its type alone would not do; n is the row's number.
 VALUES = {
     'users.role': "case when n % 20000 = 0 then 'admin' else 'user' end",
@@ -37,8 +45,26 @@ VALUES = {
     'restraints.lifted_at': 'case when n % 10 > 0 then n end',
     'refresh_tokens.successor': "case when n % 1000 = 0 then decode(md5(n::text), 'hex') end",
     'refresh_tokens.used_at': 'case when n % 2 = 0 then n end',
+    'invitations.team_id': one_has_many('teams'),
+    'team_members.team_id': one_has_many('teams'),
+    'team_members.user_id': f"md5('users' || n % {EACH} + 1)::uuid",
+    'projects.visibility': "(array['team_restricted', 'team_open', 'public_read', 'public_full'])[n % 40 + 1]",
+    'project_teams.project_id': one_has_many('projects'),
+    'project_teams.team_id': f"md5('teams' || n % {EACH} + 1)::uuid",
+    'project_collaborators.project_id': one_has_many('projects'),
+    'project_collaborators.user_id': f"md5('users' || n % {EACH} + 1)::uuid",
+    'generations.root_id': "md5('generations' || n / 5 + 1)::uuid",
+    'generations.depth': 'n % 10',
+    'generations.status': "(array['pending', 'processing', 'failed'])[n % 40 + 1]",
+    'generations.is_open': 'n % 20 = 0',
+    'generation_ancestors.generation_id': "md5('generations' || n)::uuid",
+    'generation_readers.user_id': f"md5('users' || n % {OWNERS} + 1)::uuid",
+    'generation_readers.generation_id': "md5('generations' || n)::uuid",
+    'generation_restrictions.root_id': "md5('generations' || n)::uuid",
+    'models.status': "case when n % 50 = 0 then 'disabled' end",
 }
-DEFAULTS = {'tasks.status': "'completed'"}
+DEFAULTS = {'tasks.status': "'completed'", 'projects.visibility': "'private'", 'generations.status': "'completed'",
+            'models.status': "'active'"}
 BY_TYPE = {
     'uuid': "md5('{table}' || n)::uuid", 'text': "'{column}' || n", 'bytea': "decode(md5(n::text), 'hex')",
     'bigint': 'n', 'integer': 'n', 'smallint': 'n % 100', 'boolean': 'n % 2 = 0', 'double precision': 'n',
@@ -48,8 +74,19 @@ BY_TYPE = {
 FILTERS = {
     'agent_id': {'': "md5('agents1')::uuid"}, 'startup_id': {'': "md5('startups1')::uuid"},
     'email': {'': "'email1'"}, 'industry': {'': "'industry1'"}, 'kind': {'': "'kind1'"}, 'role': {'': "'admin'"},
-    'stage': {'': "'stage1'"}, 'status': {'': "'status1'", 'tasks': "'failed'", 'users': "'deleted'"},
+    'stage': {'': "'stage1'"}, 'provider': {'': "'provider1'"}, 'visibility': {'': "'public_read'"},
+    'status': {'': "'status1'", 'tasks': "'failed'", 'users': "'deleted'", 'generations': "'failed'",
+               'models': "'disabled'"},
+    'team_id': {'': "md5('teams1')::uuid"}, 'project_id': {'': "md5('projects1')::uuid"},
+    'parent_id': {'': "md5('generations1')::uuid"},
 }
+# Lists of what lies below a team; the others of that kind, below a project.
+OF_TEAMS = {'team_members', 'invitations'}
+# Filters whose few values many rows have, and what they leave is read in order all the same.
+COARSE = {('generations', 'kind'), ('projects', 'visibility')}
+# Lists that are put together from several sources, each read in order and no further than a page needs, and then sorted;
+# of teams, those that one user may be in at the most.
+MERGED = {'project_list', 'generation_list', 'team_list'}
 
 catalogue = migrations = base = None
 
@@ -172,9 +209,11 @@ class Plans(unittest.TestCase):
         plans = planned(lambda statement, variant: explained(variant, page_of(variant), 'custom')
                         if statement.sorts else '')
         self.assertGreater(len(plans), 20)
-        sort = [name for name, plan in plans.items() if any(node['Node Type'] == 'Sort' for node in nodes(plan))
-                and not any(node.get('Relation Name') in SMALL for node in nodes(plan))]
-        self.assertEqual(sort, [])
+        sort = {name for name, plan in plans.items() if any(node['Node Type'] == 'Sort' for node in nodes(plan))
+                and not any(node.get('Relation Name') in SMALL for node in nodes(plan))}
+        merged = {variant.name for statement, variant in catalogue if statement.name in MERGED}
+        self.assertEqual(sort - merged, set())
+        self.assertEqual(merged - sort, set(), 'these need no exception')
 
     def test_a_filter_of_a_list_is_looked_up_in_an_index(self):
         """When few rows have the value; in the order of most lists, by their creation."""
@@ -184,6 +223,8 @@ class Plans(unittest.TestCase):
                             if statement.sorts and variant.name.endswith('created_at_desc')
                             and filter in [param.name for param in variant.params] else '')
             for name, plan in plans.items():
+                if (name.partition('_list')[0] + 's', filter) in COARSE:
+                    continue
                 tried += 1
                 with self.subTest(f'{name} by {filter}'):
                     self.assertIn(f'{filter} = ', ' '.join(node.get('Index Cond', '') for node in nodes(plan)))
@@ -217,8 +258,9 @@ def planned(text_of):
 def page_of(variant, filter=None):
     """The values for the first page of somebody's rows; with one filter, for a value that few rows have."""
     known = {'viewer': "md5('users1')::uuid", 'now': '0', 'skip': '0', 'limit': '21'}
+    table = variant.name.partition('_list')[0] + 's'
+    known['id'] = "md5('teams1')::uuid" if table in OF_TEAMS else "md5('projects1')::uuid"
     if filter:
-        table = variant.name.partition('_list')[0] + 's'
         known[filter] = FILTERS[filter].get(table) or FILTERS[filter]['']
     return [known.get(param.name, 'null') for param in variant.params]
 
