@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "gate/anomaly.h"
+#include "gate/audit.h"
 #include "gate/facts.h"
 #include "http/compress.h"
 #include "http/cors.h"
@@ -137,6 +138,7 @@ static void count_change(const struct req *r)
 static enum verdict committed(struct req *r)
 {
     enum err err = r->rows.err;
+    audit_settle_all(r, err);
     /* Without an If-Match the caller made no condition: the row moved between our look and our change. */
     if (err == ERR_STALE && !r->if_match.p)
         err = ERR_CONFLICT;
@@ -229,6 +231,8 @@ static void deny(struct req *r)
     metric_add(METRIC_ERRORS, (unsigned)r->err, 1);
     if (r->at >= row(handle))
         r->reply.headers = (struct text){ 0 }; /* of the reply that will not be sent */
+    audit_settle_all(r, r->err); /* a row that was composed and never sent */
+    audit_denied(r);
     reply_problem(r, r->err);
     cors_reply(r);
     log_request(r);
@@ -277,6 +281,11 @@ void pipeline_start(struct req *r)
 {
     r->at = stages;
     run(r, false);
+}
+
+void pipeline_left(struct req *r)
+{
+    audit_settle_all(r, r->rows.err);
 }
 
 void pipeline_resume(struct req *r)

@@ -215,6 +215,7 @@ static enum err lend_rooms(void)
         .keyring   = worker.keyring,
         .start     = pipeline_start,
         .resume    = pipeline_resume,
+        .left      = pipeline_left,
         .body_max  = pipeline_body_max,
     };
     route_init();
@@ -307,6 +308,7 @@ static void serve(void)
         .redis     = worker.redis,
         .windows   = worker.windows,
         .keyring   = worker.keyring,
+        .pool      = worker.pool,
         .passwords = worker.passwords,
         .node      = worker.start.node,
         .first     = worker.start.number == 0,

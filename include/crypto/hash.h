@@ -8,6 +8,8 @@
 
 void sha256(struct str data, uint8_t out[SHA256_SIZE]);
 void hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_SIZE]);
+/* Of n parts, one behind the other. */
+void hmac_sha256_of(struct str key, const struct str *parts, int n, uint8_t out[SHA256_SIZE]);
 /* A key of 32 bytes for one named purpose, derived from a secret: HKDF-SHA-256 with `purpose` as info and no salt. */
 void derive_key(struct str secret, const char *purpose, uint8_t out[SHA256_SIZE]);
 

@@ -14,6 +14,7 @@ enum principal_kind {
     PRINCIPAL_USER, /* a signed-in session */
     PRINCIPAL_APIKEY,
     PRINCIPAL_OPERATOR, /* the command line over the control socket */
+    PRINCIPAL_SYSTEM,   /* the server itself, in the audit: it asks for nothing */
 };
 
 /* A team that the principal is in, or, under the owner's id, the most that it may in any team of that owner. */

@@ -6,6 +6,7 @@
 #ifndef GATE_KEYRING_H
 #define GATE_KEYRING_H
 
+#include "crypto/chain.h"
 #include "crypto/jwt.h"
 #include "store/store.h"
 
@@ -25,6 +26,8 @@ bool keyring_moved(const struct keyring *k);
 const struct keys *keyring_keys(const struct keyring *k);
 /* The 32-byte key that signing keys are sealed under. */
 const uint8_t *keyring_seal(const struct keyring *k);
+/* The keys of the audit chain. */
+const struct chain_keys *keyring_chain(const struct keyring *k);
 
 /* Verifies, or remembers having done so. claims->role points into the arena or the memory of the ring (good for this
  * turn). */

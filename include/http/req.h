@@ -68,6 +68,13 @@ struct reply {
     bool close;          /* the connection ends after this reply */
 };
 
+/* The audit row of a change (gate/audit.h). */
+struct audited {
+    int64_t sequence;    /* of its writer; 0: none */
+    struct uuid subject; /* the key that it is sealed under, and whose that is (nil: the writer's) */
+    struct uuid person;
+};
+
 struct req {
     /* the walk */
     const struct stage *at;    /* the row of pipeline.c it stands on */
@@ -147,6 +154,8 @@ struct req {
     const char *audit_noun;   /* what was done; NULL: the action's own noun, if a row changes */
     struct str audit_detail; /* what the audit row says of it, as JSON; p NULL: the names of the fields */
     bool only_used; /* its change is nothing but the word of a read under break-glass */
+    struct uuid audit_subject; /* who signs in; nil: the row is about the principal */
+    struct audited audited[2]; /* the rows composed, until it is known what became of them */
     void *work; /* the state of a handler's own table */
     struct reply reply;
     struct squeeze *squeeze; /* its body being compressed (http/compress.h) */

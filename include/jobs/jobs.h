@@ -1,6 +1,8 @@
-/* jobs/jobs.h: what runs without a request, on the worker's loop. Every worker keeps its own gauges. The first worker
+/* jobs/jobs.h: what runs without a request, on the worker's loop. Every worker keeps its own gauges and
+ * writes what it noted for the audit. The first worker
  * of a node hears of the other nodes' changes. Of all nodes that share a store one holds a duty, a row of it, and its
- * first worker does what is done once for all: leases that ran out, upkeep of the store, the outbox, totals.
+ * first worker does what is done once for all: leases that ran out, upkeep of the store, the outbox, totals, the
+ * audit's seal.
  */
 #ifndef JOBS_JOBS_H
 #define JOBS_JOBS_H
@@ -21,7 +23,7 @@ struct jobs_setup {
     struct redis *redis; /* NULL: none */
     struct windows *windows;
     struct keyring *keyring;
-    struct offload *passwords;
+    struct offload *pool, *passwords;
     struct uuid node; /* this one among those that share the store or Redis */
     bool first; /* of the workers of its node */
 };

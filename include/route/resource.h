@@ -184,6 +184,8 @@ struct resource {
     bool no_metadata; /* rows lack the metadata column */
     /* last word on a row about to be made or changed: NEXT or DENY */
     enum verdict (*adjust)(struct req *r, struct value *row);
+    /* last word on a row about to be shown in a list: NEXT or DENY */
+    enum verdict (*show)(struct req *r, struct value *row);
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))

@@ -181,6 +181,7 @@ static enum verdict login_open(struct req *r)
     if (l->hashing.hash[0])
         add_user_rehash(&r->change, &s->user, l->hash, str_of(l->hashing.hash));
     r->audit_target = s->session;
+    r->audit_subject = s->user;
     metric_add(METRIC_AUTH_LOGINS, LOGIN_OK, 1);
     return issue_reply(r, s, refresh);
 }

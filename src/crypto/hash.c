@@ -41,8 +41,8 @@ static void begin_keyed(mbedtls_sha256_context *c, const uint8_t key[BLOCK], uin
     explicit_bzero(padded, sizeof(padded));
 }
 
-/* Of `data` with `more` behind it. On the stack: mbedtls_md_hmac allocates. */
-static void hmac_of_two(struct str key, struct str data, struct str more, uint8_t out[SHA256_SIZE])
+/* On the stack: mbedtls_md_hmac allocates. */
+void hmac_sha256_of(struct str key, const struct str *parts, int n, uint8_t out[SHA256_SIZE])
 {
     mbedtls_sha256_context c;
     uint8_t block[BLOCK] = { 0 };
@@ -52,8 +52,8 @@ static void hmac_of_two(struct str key, struct str data, struct str more, uint8_
         memcpy(block, key.p, key.n);
 
     begin_keyed(&c, block, 0x36);
-    feed(&c, data.p, data.n);
-    feed(&c, more.p, more.n);
+    for (int i = 0; i < n; i++)
+        feed(&c, parts[i].p, parts[i].n);
     end(&c, out);
 
     begin_keyed(&c, block, 0x5c);
@@ -64,7 +64,7 @@ static void hmac_of_two(struct str key, struct str data, struct str more, uint8_
 
 void hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_SIZE])
 {
-    hmac_of_two(key, data, STR_NONE, out);
+    hmac_sha256_of(key, &data, 1, out);
 }
 
 /* RFC 5869: extract with the empty salt, then the first block of expand. */
@@ -72,6 +72,7 @@ void derive_key(struct str secret, const char *purpose, uint8_t out[SHA256_SIZE]
 {
     uint8_t extracted[SHA256_SIZE];
     hmac_sha256(STR_NONE, secret, extracted);
-    hmac_of_two((struct str){ (char *)extracted, SHA256_SIZE }, str_of(purpose), STR("\x01"), out);
+    const struct str info[] = { str_of(purpose), STR("\x01") };
+    hmac_sha256_of((struct str){ (char *)extracted, SHA256_SIZE }, info, 2, out);
     explicit_bzero(extracted, sizeof(extracted));
 }

@@ -19,6 +19,7 @@ struct asker {
 struct keyring {
     struct store *store;
     uint8_t seal[SHA256_SIZE];
+    struct chain_keys chain;
     struct keys keys;
     bool loaded;
     struct epochs under; /* what the keys were read under */
@@ -50,6 +51,7 @@ struct keyring *keyring_new(struct store *store, struct str secret)
     }
     k->store = store;
     derive_key(secret, "signing keys", k->seal);
+    chain_keys(secret, &k->chain);
     wait_init(&k->wait, woken);
     return k;
 }
@@ -224,6 +226,11 @@ const struct keys *keyring_keys(const struct keyring *k)
 const uint8_t *keyring_seal(const struct keyring *k)
 {
     return k->seal;
+}
+
+const struct chain_keys *keyring_chain(const struct keyring *k)
+{
+    return &k->chain;
 }
 
 enum err keyring_verify(struct keyring *k, struct arena *a, struct str token, int64_t now,

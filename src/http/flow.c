@@ -206,6 +206,7 @@ static void flow_wake(struct wait *w)
     struct req *r = LIST_OF(w, struct req, wait);
     struct flow *f = r->flow;
     if (!f->conn) { /* the client left: nobody is there to do this for */
+        flows.use.left(r);
         flow_end(r);
         flow_give(f);
         return;

@@ -18,6 +18,13 @@ void freshness_stop(void);
 bool freshness_busy(void);
 void freshness_fini(void);
 
+/* Writes the denials and failed sign-ins that are queued (gate/audit_queue.h), several times a second and until none is
+ * left; also what the audit has to say of itself: numbers whose commit is unknown, notes that were dropped. */
+void audit_flush_start(const struct jobs_setup *use);
+/* Still writing, or something is left to be. */
+bool audit_flush_busy(void);
+void audit_flush_fini(void);
+
 /* ---- in the first worker of a node ---- */
 
 /* Keeps this node's mode (base/mode.h) what the store's row says, tells log and metrics of each change, and the audit
@@ -35,6 +42,14 @@ void restraints_start(const struct jobs_setup *use);
 void restraints_stop(void);
 bool restraints_busy(void);
 void restraints_fini(void);
+
+/* Links committed audit rows into the chain, and signs and writes down its head, several times a second where this
+ * node holds the duty. A node that does not hold it does so for rows that it has seen wait for a second: whoever seals,
+ * the numbers are unique. */
+void sealer_start(const struct jobs_setup *use);
+void sealer_stop(void);
+bool sealer_busy(void);
+void sealer_fini(void);
 
 /* Takes the duty, or renews it, when it is time to. */
 void duty_turn(const struct jobs_setup *use);

@@ -50,12 +50,14 @@ void jobs_start(const struct jobs_setup *setup)
     jobs.ticker = ticker_new(1000, tick, NULL);
     gauges_set(&jobs.use);
     freshness_start(&jobs.use);
+    audit_flush_start(&jobs.use);
     if (!jobs.use.first)
         return;
     modes_start(&jobs.use);
     duty_turn(&jobs.use);
     outbox_start(&jobs.use);
     restraints_start(&jobs.use);
+    sealer_start(&jobs.use);
 }
 
 void jobs_stop(void)
@@ -66,13 +68,15 @@ void jobs_stop(void)
     modes_stop();
     outbox_stop();
     restraints_stop();
+    sealer_stop();
     duty_stop();
 }
 
 bool jobs_busy(void)
 {
     return freshness_busy() || modes_busy() || duty_busy() || tasks_busy() || upkeep_busy() ||
-           outbox_busy() || totals_busy() || restraints_busy() || respond_busy();
+           outbox_busy() || totals_busy() || restraints_busy() || respond_busy() || sealer_busy() ||
+           audit_flush_busy();
 }
 
 void jobs_fini(void)
@@ -87,4 +91,6 @@ void jobs_fini(void)
     totals_fini();
     restraints_fini();
     respond_fini();
+    sealer_fini();
+    audit_flush_fini();
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "gate/emergency.h"
+#include "gate/audit.h"
 #include "gen/stmt.h"
 #include "net/loop.h"
 
@@ -38,6 +39,7 @@ static struct {
     enum mode breakers;
     struct move untold[UNTOLD_MAX];
     int nuntold, telling, left_out;
+    struct audited written[UNTOLD_MAX];
     struct arena tell_arena;
     struct change change;
     struct rows told_rows;
@@ -85,7 +87,7 @@ void modes_hear(void)
 static struct str detail_of(struct arena *a, const struct move *m)
 {
     struct text t = text_new(a, 160);
-    text_lit(&t, "{\"mode\":");
+    text_lit(&t, "{\"address\":\"local\",\"detail\":{\"mode\":");
     json_put_text(&t, str_of(mode_name(m->is)));
     json_key(&t, "was");
     json_put_text(&t, str_of(mode_name(m->was)));
@@ -93,14 +95,21 @@ static struct str detail_of(struct arena *a, const struct move *m)
     json_put_uuid(&t, &modes.use->node);
     json_key(&t, "left_out");
     text_int(&t, m->left_out);
-    text_char(&t, '}');
+    text_lit(&t, "}}");
     return t.failed ? STR_NONE : text_str(&t);
+}
+
+static void settle(enum err err)
+{
+    for (int i = 0; i < modes.telling; i++)
+        audit_settle(&modes.written[i], err);
 }
 
 static void told(struct wait *w)
 {
     (void)w;
     enum err err = modes.told_rows.err;
+    settle(err);
     rows_fini(&modes.told_rows);
     if (err == OK || err == ERR_EXISTS) {
         modes.nuntold -= modes.telling;
@@ -110,6 +119,29 @@ static void told(struct wait *w)
     } else {
         modes.tell_at = clock_mono() + AGAIN;
     }
+}
+
+static enum err compose(void)
+{
+    for (int i = 0; i < modes.telling; i++) {
+        const struct move *m = &modes.untold[i];
+        const struct audit_row row = {
+            .id = m->id,
+            .at = m->at,
+            .kind = PRINCIPAL_SYSTEM,
+            .decision = uuid_new(m->at),
+            .action = m->is > m->was ? STR("mode.enter") : STR("mode.leave"),
+            .correlation = STR("-"),
+            .outcome = "made",
+            .risk = "unrated",
+            .payload = detail_of(&modes.tell_arena, m),
+        };
+        if (!row.payload.p)
+            return ERR_NO_MEMORY;
+        TRY(audit_add(&modes.change, &modes.tell_arena, keyring_chain(modes.use->keyring), &row,
+                      &modes.written[i]));
+    }
+    return OK;
 }
 
 /* What was sent once is sent again as it was, so that it is there as a whole or not at all. */
@@ -123,11 +155,10 @@ static void tell(void)
     arena_reset(&modes.tell_arena);
     change_init(&modes.change, &modes.tell_arena);
     wait_init(&modes.told_wait, told);
-    for (int i = 0; i < modes.telling; i++) {
-        const struct move *m = &modes.untold[i];
-        add_audit_add(&modes.change, &m->id, m->at, STR("system"), NULL, NULL,
-                      m->is > m->was ? STR("mode.enter") : STR("mode.leave"), NULL, STR(""),
-                      STR("local"), detail_of(&modes.tell_arena, m));
+    enum err err = compose();
+    if (err != OK) {
+        settle(err);
+        return;
     }
     store_commit(modes.use->store, &modes.change, &modes.told_rows, &modes.told_wait);
 }

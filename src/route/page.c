@@ -197,6 +197,8 @@ enum verdict reply_page(struct req *r, const struct resource *res, struct rows *
         if (shown++ > 0)
             text_char(&body, ',');
         row_values(rows, s->ncolumns, row);
+        if (res->show && res->show(r, row) != NEXT)
+            return DENY;
         row_json(&body, s, row);
     }
     text_lit(&body, "],\"next\":");
