@@ -1,4 +1,5 @@
 /* The command line: finds the command, reads the settings, and hands over. */
+#include "audit_command.h"
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
@@ -32,17 +33,20 @@ static const char help[] =
     "  keys list                         the signing keys: id, from, until\n"
     "  keys rotate                       sign with a new key; the old one verifies until its tokens end\n"
     "  mode [MODE] [--reason R]          show the mode, or set it: normal degraded read_only lockdown\n"
+    "  audit verify                      check every row of the audit; names what was edited, deleted, moved, cut off\n"
+    "  audit export --format F           the audit as lines of ecs (JSON) or cef; with --since T only from then on\n"
     "  routes                            method, path, permission, rate class, cache type of each route\n"
     "  openapi                           the API as OpenAPI 3.1\n"
     "  --version  --help\n"
     "\n"
     "Settings come from the environment, or from FILE as NAME=value lines; `gatehouse check` lists them.\n"
-    "user, keys and mode reach a running server through DATA_DIR, and work without one too.\n";
+    "user, keys and mode reach a running server through DATA_DIR, and work without one too;\n"
+    "audit reads the store itself.\n";
 
 /* What stood on the command line. */
 static struct {
     const char *program;
-    const char *config, *email, *role, *reason;
+    const char *config, *email, *role, *reason, *format, *since;
     bool status, help, version;
     const char *words[2];
     int nwords;
@@ -149,11 +153,17 @@ static int mode(void)
     return operator_mode(line.nwords == 2 ? line.words[1] : NULL, line.reason);
 }
 
+static int audit_lines(void)
+{
+    return audit_export(line.format, line.since);
+}
+
 static const struct command {
     const char *word, *second;
     int (*run)(void);
     bool asks;                /* a server, or a worker in its place */
-    bool email, role, status; /* the options it takes; the first two it needs */
+    bool email, role, format; /* the options that it takes and needs */
+    bool status, since;       /* and those that it may have */
     bool free, reason;        /* the second word may be left out and is not looked at here; takes --reason */
 } commands[] = {
     { "serve",   NULL,     serve },
@@ -167,6 +177,8 @@ static const struct command {
     { "keys",    "list",   operator_keys_list,   .asks = true },
     { "keys",    "rotate", operator_keys_rotate, .asks = true },
     { "mode",    NULL,     mode,                 .asks = true, .free = true, .reason = true },
+    { "audit",   "verify", audit_verify },
+    { "audit",   "export", audit_lines, .format = true, .since = true },
 };
 
 /* ---- finding it ---- */
@@ -198,7 +210,8 @@ static int read_line(char **argv)
     for (int i = 1; argv[i]; i++) {
         if (option(argv, &i, "--config", &line.config) ||
             option(argv, &i, "--email", &line.email) || option(argv, &i, "--role", &line.role) ||
-            option(argv, &i, "--reason", &line.reason))
+            option(argv, &i, "--reason", &line.reason) ||
+            option(argv, &i, "--format", &line.format) || option(argv, &i, "--since", &line.since))
             continue;
         if (strcmp(argv[i], "--status") == 0)
             line.status = true;
@@ -238,12 +251,18 @@ static int fits(const struct command *c)
         return misuse("this command takes no", "--role");
     if (line.reason && !(c->reason && line.nwords == 2))
         return misuse("this command takes no", "--reason");
+    if (line.format && !c->format)
+        return misuse("this command takes no", "--format");
+    if (line.since && !c->since)
+        return misuse("this command takes no", "--since");
     if (line.status && !c->status)
         return misuse("this command takes no", "--status");
     if (!line.email && c->email)
         return misuse("this command needs", "--email");
     if (!line.role && c->role)
         return misuse("this command needs", "--role");
+    if (!line.format && c->format)
+        return misuse("this command needs", "--format");
     return 0;
 }
 

@@ -9,6 +9,6 @@ extern const struct resource startups, agents, tasks;
 extern const struct resource teams, team_members, invitations, accepting;
 extern const struct resource projects, project_teams, collaborators;
 extern const struct resource generations, models, templates;
-extern const struct resource mode, break_glass, restraints, access_decisions, audit;
+extern const struct resource mode, break_glass, restraints, access_decisions, audit, erasures;
 
 #endif

@@ -1,7 +1,7 @@
-/* gate/audit_queue.h: denials and failed sign-ins that wait to be written, in this worker's memory: two rings, so that a
- * flood of denials never costs a sign-in. Bounded: what comes while the like of it waits (same caller, action, target,
- * code and address) is counted on that one; what finds its ring full is dropped and counted, and the counts become a row
- * `audit.dropped`. It never waits and never allocates. What waits is lost when the process is killed.
+/* gate/audit_queue.h: denials and failed sign-ins that wait to be written, in this worker's memory: two rings, so that
+ * a flood of denials never costs a sign-in. Bounded: what comes while the like of it waits (same caller, action,
+ * target, code and address) is counted on that one; what finds its ring full is dropped and counted, and the counts
+ * become a row `audit.dropped`. It never waits and never allocates. What waits is lost when the process is killed.
  */
 #ifndef GATE_AUDIT_QUEUE_H
 #define GATE_AUDIT_QUEUE_H

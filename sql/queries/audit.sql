@@ -2,7 +2,7 @@
 
 -- columns: audit
 --   id uuid, at time, number int?, principal_kind text, principal_id uuid?, session_id uuid?, action text, target uuid?,
---   outcome text, decision uuid, risk text, correlation text, erased bool, payload json?, subject uuid, subject_key json?
+--   outcome text, decision uuid, risk text, correlation text, erased bool, payload json?, subject uuid, subject_key json?, version int
 
 -- columns: audit_row
 --   number int?, chained_id uuid?, link bytes?, head_link bytes?, head_at time?, head_signature bytes?,
@@ -43,13 +43,14 @@ delete from audit_subjects where user_id = :user_id;
 -- lane: analytics
 -- sqlite:
 select id, at, number, principal_kind, principal_id, session_id, action, target, outcome, decision, risk, correlation,
-    key_id is null as erased, hex(sealed) as payload, subject, hex(key_sealed) as subject_key
+    key_id is null as erased, hex(sealed) as payload, subject, hex(key_sealed) as subject_key, cast(1 as bigint) as version
 from audit left join (select id as key_id, sealed as key_sealed from audit_subjects) as keys on key_id = subject
     left join (select id as chained_id, number from audit_chain) as chain on chained_id = id
 where id = :id;
 -- postgres:
 select id, at, number, principal_kind, principal_id, session_id, action, target, outcome, decision, risk, correlation,
-    key_id is null as erased, encode(sealed, 'hex') as payload, subject, encode(key_sealed, 'hex') as subject_key
+    key_id is null as erased, encode(sealed, 'hex') as payload, subject, encode(key_sealed, 'hex') as subject_key,
+    cast(1 as bigint) as version
 from audit left join (select id as key_id, sealed as key_sealed from audit_subjects) as keys on key_id = subject
     left join (select id as chained_id, number from audit_chain) as chain on chained_id = id
 where id = :id;
@@ -60,7 +61,7 @@ where id = :id;
 -- sort: at time
 -- sqlite:
 select id, at, number, principal_kind, principal_id, session_id, action, target, outcome, decision, risk, correlation,
-    key_id is null as erased, hex(sealed) as payload, subject, hex(key_sealed) as subject_key
+    key_id is null as erased, hex(sealed) as payload, subject, hex(key_sealed) as subject_key, cast(1 as bigint) as version
 from audit left join (select id as key_id, sealed as key_sealed from audit_subjects) as keys on key_id = subject
     left join (select id as chained_id, number from audit_chain) as chain on chained_id = id
 where (:action is null or action = :action) and (:principal_id is null or principal_id = :principal_id)
@@ -68,7 +69,8 @@ where (:action is null or action = :action) and (:principal_id is null or princi
 order by {order} limit :limit offset :skip;
 -- postgres:
 select id, at, number, principal_kind, principal_id, session_id, action, target, outcome, decision, risk, correlation,
-    key_id is null as erased, encode(sealed, 'hex') as payload, subject, encode(key_sealed, 'hex') as subject_key
+    key_id is null as erased, encode(sealed, 'hex') as payload, subject, encode(key_sealed, 'hex') as subject_key,
+    cast(1 as bigint) as version
 from audit left join (select id as key_id, sealed as key_sealed from audit_subjects) as keys on key_id = subject
     left join (select id as chained_id, number from audit_chain) as chain on chained_id = id
 where (:action is null or action = :action) and (:principal_id is null or principal_id = :principal_id)
@@ -156,8 +158,7 @@ from audit a left join audit_subjects k on k.id = a.subject
 where a.target = :writer and a.action = 'audit.unsure';
 
 -- Heads that name what the chain does not have.
--- name: audit_heads_beyond(number int) many (number int, link bytes, at time, signature bytes)
+-- name: audit_heads_adrift() many (number int)
 -- lane: analytics
-select h.number, h.link, h.at, h.signature from audit_heads h
-where h.number > :number or not exists (select 1 from audit_chain c where c.number = h.number)
-order by h.number limit 100;
+select h.number from audit_heads h
+where not exists (select 1 from audit_chain c where c.number = h.number) order by h.number limit 100;

@@ -7,6 +7,6 @@ const struct resource *const api_resources[] = {
     &teams, &team_members, &invitations, &accepting,
     &projects, &project_teams, &collaborators,
     &generations, &models, &templates,
-    &mode, &break_glass, &restraints, &access_decisions, &audit,
+    &mode, &break_glass, &restraints, &access_decisions, &audit, &erasures,
     NULL,
 };

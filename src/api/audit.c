@@ -30,7 +30,8 @@ static enum verdict audit_show(struct req *r, struct value *row)
     bool open = !row[COL_AUDIT_SUBJECT_KEY].null;
     if (open) {
         struct str of = bytes_of(&r->arena, row[COL_AUDIT_SUBJECT_KEY].text);
-        open = of.p && chain_subject_open(&r->arena, keys, &row[COL_AUDIT_SUBJECT].uuid, of, key) == OK;
+        open = of.p &&
+               chain_subject_open(&r->arena, keys, &row[COL_AUDIT_SUBJECT].uuid, of, key) == OK;
     }
     open = open && sealed.p &&
            chain_payload_open(&r->arena, key, &row[COL_AUDIT_ID].uuid, sealed, &plain) == OK;
@@ -58,7 +59,7 @@ static enum verdict audit_get(struct req *r)
 
 static const struct field audit_fields[] = {
     { "at",             TIME,   .shown = true },
-    { "number",         INT,    .shown = true, .null = true, .says = "Its place in the chain; null until it is sealed." },
+    { "number",         INT,    .shown = true, .null = true, .says = "Its place in the chain; null until sealed." },
     { "principal_kind", TEXT,   .shown = true, .says = "anonymous, user, api_key or operator." },
     { "principal_id",   UUID,   .shown = true, .null = true, .filter = true },
     { "session_id",     UUID,   .shown = true, .null = true, .says = "The session or API key." },
@@ -69,7 +70,7 @@ static const struct field audit_fields[] = {
     { "decision",       UUID,   .shown = true, .says = "The id of the decision." },
     { "risk",           TEXT,   .shown = true },
     { "correlation",    TEXT,   .shown = true, .says = "The X-Request-ID of the request." },
-    { "erased",         BOOL,   .shown = true, .says = "Whether the person has been erased: then there is no payload." },
+    { "erased",         BOOL,   .shown = true, .says = "The person has been erased: then there is no payload." },
     { "payload",        OBJECT, .shown = true, .null = true, .says = "Address, user agent, email and detail." },
     { "subject",        UUID,   .shown = true, .says = "The key that the payload is sealed under." },
     { "subject_key",    OBJECT, .hidden = true, .null = true },

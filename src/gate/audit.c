@@ -12,6 +12,8 @@
 #include "gen/stmt.h"
 #include "route/input.h"
 
+#include <stdio.h>
+
 #define RISK_UNRATED "unrated"
 
 /* {"fields":["name","status"]}: which fields the request named. */

@@ -116,7 +116,16 @@ static struct subject *place_of(const struct uuid *person)
     return oldest;
 }
 
-/* The person's key. What is not known to be stored is brought by each row until one is committed. */
+/* Whether an earlier row of the same change brings the key. */
+static bool brought(const struct change *c, const struct uuid *id)
+{
+    for (int i = 0; i < c->n; i++)
+        if (c->at[i].stmt == &stmt_audit_subject_add && uuid_eq(&c->at[i].params[0].uuid, id))
+            return true;
+    return false;
+}
+
+/* The person's key. What is not known to be stored is brought by each change until one is committed. */
 static enum err subject_for(struct change *c, struct arena *a, const struct chain_keys *keys,
                             const struct audit_row *row, struct subject **out)
 {
@@ -125,7 +134,7 @@ static enum err subject_for(struct change *c, struct arena *a, const struct chai
     if (!usable)
         TRY(subject_make(s, a, keys, &row->person, row->at));
     s->used = row->at;
-    if (!s->stored) {
+    if (!s->stored && !brought(c, &s->id)) {
         struct str sealed = str_copy(a, (struct str){ s->sealed, SUBJECT_SEALED });
         if (!sealed.p)
             return ERR_NO_MEMORY;
