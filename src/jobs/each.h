@@ -44,7 +44,7 @@ bool restraints_busy(void);
 void restraints_fini(void);
 
 /* Links committed audit rows into the chain, and signs and writes down its head, several times a second where this
- * node holds the duty. A node that does not hold it does so for rows that it has seen wait for a second: whoever seals,
+ * node holds the duty. A node that does not hold it does so for rows that it has seen wait at two looks: whoever seals,
  * the numbers are unique. */
 void sealer_start(const struct jobs_setup *use);
 void sealer_stop(void);

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define TURN_MS 250
-#define OTHERS_TURNS 4 /* between looks of a node that does not hold the duty */
+#define OTHERS_TURNS 2 /* between looks of a node that does not hold the duty */
 #define BATCH 500
 #define SAID_EVERY (10 * SECOND) /* heads in the log */
 #define FILE_MAX (4 << 20)       /* bytes of heads; then the file becomes the old one */

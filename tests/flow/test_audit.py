@@ -58,8 +58,8 @@ class Changes(Case):
         reply = me.post('startups', {'name': 'n', 'stage': 'seed'}, {'X-Request-ID': 'the-request',
                                                                      'User-Agent': 'an agent'})
         row, = read(target=reply.json['id'])
-        self.assertEqual((row['action'], row['outcome'], row['principal_kind'], row['principal_id'], row['correlation']),
-                         ('startup.create', 'made', 'user', me.id, 'the-request'))
+        said = [row[name] for name in ('action', 'outcome', 'principal_kind', 'principal_id', 'correlation')]
+        self.assertEqual(said, ['startup.create', 'made', 'user', me.id, 'the-request'])
         self.assertFalse(row['erased'])
         payload = row['payload']
         self.assertEqual((payload['user_agent'], payload['detail']), ('an agent', {'fields': ['name', 'stage']}))
