@@ -388,7 +388,7 @@ class Shortage(Case):
                 self.assertEqual(len(list(admin.walk('audit', outcome='sign_in_failed'))), 1)
             with Api(server) as api:
                 metrics = api.get('/metrics').body.decode()
-            self.assertIn(f'gatehouse_audit_dropped_total{{kind="denial"}} {told}', metrics)
+            self.assertIn(f'audit_dropped_total{{kind="denial"}} {told}', metrics.splitlines())
             admin.close()
 
 
