@@ -89,9 +89,9 @@ class Moded(Case):
         self.assertEqual(status, 0, out + err)
 
     def audit(self, *actions):
-        rows = self.first.server.query("select action, principal_kind, at, detail from audit where action in "
-                                       "('mode.enter', 'mode.leave') order by at, id")
-        return [(row['action'], json.loads(row['detail']), row['at'], row['principal_kind']) for row in rows]
+        rows = self.first.server.audit(principal_kind='system')
+        return [(row['action'], row['detail'], row['at'], row['principal_kind']) for row in rows
+                if row['action'] in ('mode.enter', 'mode.leave')]
 
     def post(self, node):
         with Api(node.server, token=stand.me.token, timeout=ANSWER) as api:

@@ -34,11 +34,7 @@ def set_mode(mode, on=None):
 
 
 def audit(action, on=None, **where):
-    rows = (on or server).query('select action, principal_kind, principal_id, session_id, target, correlation, detail '
-                                'from audit where action = ? order by id', action)
-    for row in rows:
-        row['detail'] = json.loads(row['detail']) if isinstance(row['detail'], str) else row['detail']
-    return [row for row in rows if all(row[name] == value for name, value in where.items())]
+    return [row for row in (on or server).audit(action=action, **where) if row['outcome'] in ('made', 'used')]
 
 
 def metric(name):

@@ -1,5 +1,6 @@
 """A Gatehouse of one's own: a folder, a port, a process and its log; nothing of it is left behind."""
 import atexit
+import datetime
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from .wire import Conn, Framing, Gone
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PASSWORD = 'correct horse battery'
 BOOT_SECONDS = 30
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 PASSED_ON = ('PATH', 'HOME', 'LANG', 'TMPDIR', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS', 'LLVM_PROFILE_FILE')
 COMPLAINT = re.compile(r'AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehaviorSanitizer|must\(')
 
@@ -237,6 +239,14 @@ class Server:
         select is done, and gives none."""
         return self.store.query(sql, *values)
 
+    def audit(self, **where):
+        """Rows of the audit, oldest first, with what is sealed in them; those whose columns are as given."""
+        status, out, err = self.run('audit', 'export', '--format', 'ecs')
+        if status:
+            raise AssertionError(f'audit export: {status} {err}')
+        rows = [audit_row(json.loads(line)) for line in out.splitlines()]
+        return [row for row in rows if all(row[name] == value for name, value in where.items())]
+
     # ---- the command line ----
 
     def run(self, *args, text='', seconds=30, **settings):
@@ -254,6 +264,16 @@ class Server:
         if status:
             raise AssertionError(f'user add {email} {role}: {status} {out} {err}')
         return email
+
+
+def audit_row(line):
+    """A line of ECS as the columns of the table; `at` in microseconds."""
+    own, at = line['gatehouse'], datetime.datetime.fromisoformat(line['@timestamp'].replace('Z', '+00:00'))
+    return {'id': line['event']['id'], 'at': (at - EPOCH) // datetime.timedelta(microseconds=1),
+            'action': line['event']['action'], 'outcome': own['outcome'], 'principal_kind': own['principal_kind'],
+            'principal_id': line.get('user', {}).get('id'), 'session_id': own.get('session_id'),
+            'target': own.get('target'), 'correlation': line['http']['request']['id'], 'detail': own.get('detail'),
+            'erased': own['erased']}
 
 
 def shared(**settings):
