@@ -119,7 +119,9 @@ static bool add_change(struct req *r)
     if (!read)
         add_event(r, noun, target, detail);
     return add_row(r, 0, noun, target, detail,
-                   read ? "read" : uuid_nil(&r->audit_subject) ? "made" : "signed_in");
+                   read                          ? "read"
+                   : uuid_nil(&r->audit_subject) ? "made"
+                                                 : "signed_in");
 }
 
 /* Whatever is done under break-glass is written down once more, and a read too: it is answered when that is committed.

@@ -1,7 +1,6 @@
 """Modes on several nodes and under faults: how soon the others obey, what breakers enter and leave, and that no failure
 makes a mode weaker. Three nodes of two workers on one PostgreSQL and one Redis; the third one has no Redis."""
 import itertools
-import json
 import os
 import signal
 import time

@@ -1,5 +1,4 @@
 """Gate 9: what is still allowed in each mode, who may change it, and what break-glass opens and leaves behind."""
-import json
 import time
 import unittest
 import uuid

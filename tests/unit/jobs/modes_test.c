@@ -20,10 +20,32 @@ static struct {
     struct wait *ask;
     struct rows *committed;
     struct wait *commit;
-    int asks, commits, n; /* n: statements of the last commit */
+    int asks, commits, n; /* n: audit rows of the last commit */
     struct uuid first;    /* id of its first audit row */
     char detail[256];     /* of its last */
 } store;
+static struct keyring *ring;
+static uint8_t subject_key[CHAIN_KEY]; /* of the rows of this process */
+static struct arena opened;
+
+static void take_key(const struct value *params)
+{
+    assert_int_equal(chain_subject_open(&opened, keyring_chain(ring), &params[0].uuid,
+                                        params[2].text, subject_key),
+                     OK);
+}
+
+static void take_row(const struct value *params)
+{
+    struct str detail;
+    if (store.n++ == 0)
+        store.first = params[0].uuid;
+    assert_int_equal(
+        chain_payload_open(&opened, subject_key, &params[0].uuid, params[14].text, &detail), OK);
+    assert_true(detail.n < sizeof(store.detail));
+    memcpy(store.detail, detail.p, detail.n);
+    store.detail[detail.n] = '\0';
+}
 
 void store_ask(struct store *s, const struct stmt *stmt, const struct value *params,
                struct rows *out, struct wait *w)
@@ -41,15 +63,18 @@ void store_ask(struct store *s, const struct stmt *stmt, const struct value *par
 void store_commit(struct store *s, const struct change *c, struct rows *out, struct wait *w)
 {
     (void)s;
-    assert_ptr_equal(c->at[0].stmt, &stmt_audit_add);
     *out = (struct rows){ 0 };
     store.commits++;
-    store.n = c->n;
-    store.first = c->at[0].params[0].uuid;
-    struct str detail = c->at[c->n - 1].params[9].text;
-    assert_true(detail.n < sizeof(store.detail));
-    memcpy(store.detail, detail.p, detail.n);
-    store.detail[detail.n] = '\0';
+    store.n = 0;
+    for (int i = 0; i < c->n; i++) {
+        if (c->at[i].stmt == &stmt_audit_subject_add) {
+            take_key(c->at[i].params);
+            continue;
+        }
+        assert_ptr_equal(c->at[i].stmt, &stmt_audit_add);
+        take_row(c->at[i].params);
+    }
+    arena_reset(&opened);
     store.committed = out;
     store.commit = w;
     wait_open(w);
@@ -99,13 +124,15 @@ static void pass(int64_t time)
     tick(NULL);
 }
 
-static const struct jobs_setup use = { .node = { { 7 } }, .first = true };
+static struct jobs_setup use = { .node = { { 7 } }, .first = true };
 static void *mode_room, *epoch_room, *metric_room;
 
 static int begin(void **state)
 {
     (void)state;
     memset(&modes, 0, sizeof(modes));
+    ring = keyring_new(NULL, STR("0123456789012345678901234567890123456789"));
+    use.keyring = ring;
     memset(&store, 0, sizeof(store));
     epoch_room = calloc(1, epoch_size());
     epoch_init(epoch_room);
@@ -132,6 +159,7 @@ static int end(void **state)
     free(epoch_room);
     free(mode_room);
     free(metric_room);
+    keyring_free(ring);
     return 0;
 }
 
