@@ -4,7 +4,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "gate/audit.h"
 #include "gate/facts.h"
+#include "gate/keyring.h"
 #include "gen/stmt.h"
 
 #include <string.h>
@@ -16,6 +18,7 @@
 /* One response to be written. */
 struct note {
     struct uuid id;
+    struct uuid person; /* whose data the audit row holds; nil: nobody known */
     uint64_t key; /* of the subject in the table of restraints */
     enum restraint_kind kind;
     enum restraint_level level;
@@ -33,8 +36,10 @@ static struct {
 
     /* the write under way, of the first note */
     struct store *store;
+    const struct keyring *keyring;
     struct arena arena;
     struct change change;
+    struct audited audited;
     struct rows rows;
     struct wait wait;
 } queue;
@@ -68,6 +73,38 @@ static struct str detail_of(const struct note *note)
     return text_str(&t);
 }
 
+/* What is personal in the audit's row. */
+static struct str payload_of(const struct note *note, struct str detail)
+{
+    struct text t = text_new(&queue.arena, 128 + detail.n);
+    text_char(&t, '{');
+    json_key(&t, "address");
+    json_put_text(&t, note->address);
+    json_key(&t, "detail");
+    text_add(&t, detail);
+    text_char(&t, '}');
+    return text_str(&t);
+}
+
+static enum err add_audit(const struct note *note, struct str noun, struct str detail)
+{
+    const struct audit_row row = {
+        .id = uuid_new(note->at),
+        .at = note->at,
+        .kind = PRINCIPAL_SYSTEM,
+        .target = note->id,
+        .decision = uuid_new(note->at),
+        .person = note->person,
+        .action = noun,
+        .correlation = note->correlation,
+        .outcome = "made",
+        .risk = "unrated",
+        .payload = payload_of(note, detail),
+    };
+    return audit_add(&queue.change, &queue.arena, keyring_chain(queue.keyring), &row,
+                     &queue.audited);
+}
+
 static void pop(void)
 {
     queue.first = (queue.first + 1) % QUEUE;
@@ -87,6 +124,7 @@ static void written(struct wait *w)
     (void)w;
     const struct note *note = &queue.notes[queue.first];
     enum err err = queue.rows.err;
+    audit_settle(&queue.audited, err);
     bool later = may_come_later(err) && clock_wall() - note->at < PATIENCE;
     rows_fini(&queue.rows);
     arena_reset(&queue.arena);
@@ -110,9 +148,12 @@ static void write_first(void)
     add_restraint_add(&queue.change, &note->id, str_of(restraint_kind_name(note->kind)),
                       note->subject, str_of(restraint_level_name(note->level)),
                       str_of(anomaly_name(note->anomaly)), note->until, NULL, note->at);
-    struct uuid audit = uuid_new(note->at);
-    add_audit_add(&queue.change, &audit, note->at, STR("system"), NULL, NULL, noun, &note->id,
-                  note->correlation, note->address, detail);
+    enum err err = add_audit(note, noun, detail);
+    if (err != OK) { /* tried again, as after any failure */
+        audit_settle(&queue.audited, err);
+        arena_reset(&queue.arena);
+        return;
+    }
     if (config.redis_url[0] != '\0') {
         struct uuid event = uuid_new(note->at);
         add_outbox_add(&queue.change, &event, note->at, noun, &note->id, NULL, detail);
@@ -195,6 +236,7 @@ void respond(struct req *r, enum restraint_kind kind, enum anomaly anomaly)
     note->id = uuid_new(r->now);
     note->key = subject;
     note->kind = kind;
+    note->person = kind == RESTRAINT_PRINCIPAL ? r->who->user_id : (struct uuid){ { 0 } };
     note->level = level;
     note->anomaly = anomaly;
     note->at = r->now;
@@ -203,5 +245,6 @@ void respond(struct req *r, enum restraint_kind kind, enum anomaly anomaly)
     restraint_put(subject, level, note->until, r->now, r->now + PATIENCE);
     say(note);
     queue.store = r->store;
+    queue.keyring = r->keyring;
     respond_retry();
 }

@@ -2,9 +2,12 @@
 #include "gate/respond.h"
 
 #include "base/config.h"
+#include "base/epoch.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "gate/facts.h"
+#include "gate/keyring.h"
+#include "gen/stmt.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,8 +24,33 @@ static struct {
     char detail[300];
 } store;
 
-static void *metrics, *restraints;
+static void *metrics, *restraints, *epochs;
 static struct principal me = { .kind = PRINCIPAL_USER, .user_id = { { 1, [15] = 9 } } };
+
+static struct keyring *ring;
+static struct arena opened;
+static uint8_t subject_key[CHAIN_KEY];
+
+static void take_audit(const struct stmt *stmt, const struct value *params)
+{
+    struct str detail;
+    if (stmt == &stmt_audit_subject_add) {
+        store.statements--; /* comes with the first row about somebody */
+        assert_int_equal(chain_subject_open(&opened, keyring_chain(ring), &params[0].uuid,
+                                            params[2].text, subject_key),
+                         OK);
+    } else if (stmt == &stmt_audit_add) {
+        assert_string_equal(stmt->params[8].name, "target");
+        store.target = params[8].uuid;
+        assert_int_equal(
+            chain_payload_open(&opened, subject_key, &params[0].uuid, params[14].text, &detail),
+            OK);
+        assert_true(detail.n < sizeof(store.detail));
+        memcpy(store.detail, detail.p, detail.n);
+        store.detail[detail.n] = '\0';
+        arena_reset(&opened);
+    }
+}
 
 void store_commit(struct store *s, const struct change *c, struct rows *out, struct wait *w)
 {
@@ -32,12 +60,8 @@ void store_commit(struct store *s, const struct change *c, struct rows *out, str
     store.rows = out;
     store.wait = w;
     store.row = c->at[0].params[0].uuid;
-    store.target = c->at[1].params[6].uuid;
-    assert_string_equal(c->at[1].stmt->params[6].name, "target");
-    const struct str detail = c->at[1].params[9].text;
-    assert_true(detail.n < sizeof(store.detail));
-    memcpy(store.detail, detail.p, detail.n);
-    store.detail[detail.n] = '\0';
+    for (int i = 0; i < c->n; i++)
+        take_audit(c->at[i].stmt, c->at[i].params);
     wait_open(w);
 }
 
@@ -56,7 +80,8 @@ static int64_t ago;
 /* Of a user of its own, so that each is a first one. */
 static struct held anomaly_of(uint8_t number, enum anomaly anomaly)
 {
-    struct req r = { .who = &me, .id = STR("request-1"), .now = clock_wall() - ago };
+    struct req r = { .who = &me, .id = STR("request-1"), .now = clock_wall() - ago,
+                     .keyring = ring };
     assert_true(network_address(STR("192.0.2.7"), &r.address));
     me.user_id.b[10] = number;
     respond(&r, RESTRAINT_PRINCIPAL, anomaly);
@@ -194,7 +219,10 @@ static int set_up(void **state)
     (void)state;
     metrics = calloc(1, metric_size(1));
     restraints = calloc(1, restraint_size());
-    assert_true(metrics && restraints);
+    epochs = calloc(1, epoch_size());
+    assert_true(metrics && restraints && epochs);
+    epoch_init(epochs);
+    ring = keyring_new(NULL, STR("0123456789012345678901234567890123456789"));
     metric_init(metrics, 1);
     metric_use(0);
     restraint_init(restraints);
@@ -212,6 +240,8 @@ static int tear_down(void **state)
     respond_fini();
     restraint_init(NULL);
     free(restraints);
+    keyring_free(ring);
+    free(epochs);
     free(metrics);
     return 0;
 }
