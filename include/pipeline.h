@@ -7,7 +7,7 @@
 /* Walks from the first stage / from where its wait was woken. r may be gone when they return. */
 void pipeline_start(struct req *r);
 void pipeline_resume(struct req *r);
-/* It was woken, but its client is gone: it ends where it stands. */
+/* Its client is gone: it ends where it stands. */
 void pipeline_left(struct req *r);
 /* Bytes that a body of the matched action may have. */
 size_t pipeline_body_max(const struct req *r);

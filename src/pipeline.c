@@ -18,10 +18,11 @@
 #include "http/cors.h"
 #include "http/flow.h"
 #include "http/reply.h"
+#include "http/stream.h"
 #include "route/input.h"
 #include "route/match.h"
 
-static stage_fn route, fresh, handle, handle_goes_on, commit, committed, reply;
+static stage_fn route, body, fresh, handle, handle_goes_on, commit, committed, reply;
 
 static const struct stage stages[] = {
     { "flood",       gate_flood,       NULL                    }, /* gate 10, the address */
@@ -36,7 +37,7 @@ static const struct stage stages[] = {
     { "ownership",   gate_ownership,   NULL                    }, /* gate 3 */
     { "inheritance", gate_inheritance, NULL                    }, /* gate 5 */
     { "media",       gate_media,       NULL                    }, /* gate 6 */
-    { "body",        flow_body,        flow_body_here          }, /* until here nothing of it was kept */
+    { "body",        body,             flow_body_here          }, /* until here nothing of it was kept */
     { "fresh",       fresh,            NULL                    }, /* the facts may have moved while it came */
     { "input",       input_read,       NULL                    }, /* the body against the declared fields */
     { "references",  gate_references,  gate_references_known   }, /* the gates on every row that the body names */
@@ -78,6 +79,12 @@ static enum verdict route(struct req *r)
     return route_match(r);
 }
 
+/* What an action streams is read by its handler. */
+static enum verdict body(struct req *r)
+{
+    return r->action->stream ? stream_accept(r) : flow_body(r);
+}
+
 /* A body may take its time. If what the gates saw has moved meanwhile, or may have, as nothing is heard of other nodes,
  * they see it again: once, for what they see then was true after all of the request had come. */
 static enum verdict fresh(struct req *r)
@@ -85,11 +92,25 @@ static enum verdict fresh(struct req *r)
     if (r->fresh || (epochs_fresh(&r->carried[0]) && epochs_fresh(&r->carried[1])))
         return NEXT;
     r->fresh = true;
+    return AGAIN;
+}
+
+/* What the gates saw is forgotten: on from identity. */
+static void again(struct req *r)
+{
+    r->inner = NULL;
     r->who = NULL;
     r->facts = NULL;
-    r->carried[1] = (struct epochs){ 0 };
-    r->at = row(route); /* NEXT leads to the row behind it: identity */
-    return NEXT;
+    r->look = NULL;
+    r->input = NULL;
+    r->looked = 0;
+    r->referred = NULL;
+    r->carried[0] = r->carried[1] = (struct epochs){ 0 };
+    rows_fini(&r->rows);
+    rows_fini(&r->found);
+    if (r->kept.blocks)
+        arena_reset(&r->arena);
+    r->at = row(gate_identity);
 }
 
 static enum verdict walk(struct req *r, const struct stage **at, bool resumed);
@@ -185,7 +206,8 @@ static void log_request(struct req *r)
 static enum verdict reply(struct req *r)
 {
     must(r->reply.status != 0);
-    cors_reply(r);
+    if (!stream_begun(r))
+        cors_reply(r);
     log_request(r);
     return NEXT;
 }
@@ -229,12 +251,14 @@ static void deny(struct req *r)
         req_deny_for(r, ERR_INTERNAL, "a stage denied without saying why");
     metric_add(METRIC_GATE_DENIED, (unsigned)(r->at - stages), 1);
     metric_add(METRIC_ERRORS, (unsigned)r->err, 1);
-    if (r->at >= row(handle))
-        r->reply.headers = (struct text){ 0 }; /* of the reply that will not be sent */
     audit_settle_all(r, r->err); /* a row that was composed and never sent */
     audit_denied(r);
-    reply_problem(r, r->err);
-    cors_reply(r);
+    if (!stream_begun(r)) {
+        if (r->at >= row(handle))
+            r->reply.headers = (struct text){ 0 }; /* of the reply that will not be sent */
+        reply_problem(r, r->err);
+        cors_reply(r);
+    }
     log_request(r);
     flow_end(r);
 }
@@ -250,6 +274,16 @@ static const struct stage *behind(struct req *r)
     return row(gate_audit);
 }
 
+/* A stream has its line in the log also when it ends halfway. */
+static void log_left(struct req *r)
+{
+    r->err = ERR_BAD_REQUEST;
+    r->reason = "the client left";
+    if (!stream_begun(r))
+        r->reply.status = err_info(r->err)->status;
+    log_request(r);
+}
+
 static void run(struct req *r, bool resumed)
 {
     for (;;) {
@@ -263,6 +297,10 @@ static void run(struct req *r, bool resumed)
         case DONE:
             r->at = behind(r);
             r->inner = NULL;
+            resumed = false;
+            break;
+        case AGAIN:
+            again(r);
             resumed = false;
             break;
         default:
@@ -286,6 +324,8 @@ void pipeline_start(struct req *r)
 void pipeline_left(struct req *r)
 {
     audit_settle_all(r, r->rows.err);
+    if (stream_begun(r) || (r->action && r->action->stream))
+        log_left(r);
 }
 
 void pipeline_resume(struct req *r)

@@ -27,6 +27,9 @@ enum err crud_match(const struct req *r) CHECKED;
 /* The Location of a row that was made. */
 void crud_location(struct req *r, const struct uuid *id);
 
+/* The row in the path as a stream of server-sent events (api/events.c). */
+extern const struct stage events_steps[];
+
 /* Every resource table of this folder. */
 extern const struct resource *const api_resources[];
 

@@ -20,7 +20,7 @@ struct flow_setup {
     struct keyring *keyring;
     void (*start)(struct req *r);            /* pipeline_start */
     void (*resume)(struct req *r);           /* pipeline_resume: its wait was woken */
-    void (*left)(struct req *r);             /* pipeline_left: it was woken, but its client is gone */
+    void (*left)(struct req *r);             /* pipeline_left: its client is gone, and it ends where it stands */
     size_t (*body_max)(const struct req *r); /* of the route that was matched */
 };
 void flow_init(const struct flow_setup *setup);

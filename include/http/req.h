@@ -28,6 +28,7 @@ enum verdict {
     WAIT,     /* an ask is under way on r->wait; the stage's resume is called when it is answered */
     NEXT,     /* on to the next row */
     DONE, /* a reply is composed already; straight on to sending it (a remembered reply, a 304) */
+    AGAIN, /* of a handler's own table: the gates look again, then the handler begins anew (r->work is kept) */
 };
 
 struct req;
@@ -66,6 +67,9 @@ struct reply {
     int64_t version;     /* of the row shown: becomes ETag "v<version>"; 0: none */
     bool gzip;           /* the body is compressed already */
     bool close;          /* the connection ends after this reply */
+    bool streamed;       /* the body is not held here (http/stream.h) */
+    int64_t length;      /* of that body; -1: until it ends */
+    bool events;         /* it is a stream of events (http/events.h) */
 };
 
 /* The audit row of a change (gate/audit.h). */
@@ -89,6 +93,7 @@ struct req {
 
     /* where it works */
     struct arena arena;
+    struct arena kept; /* of who says AGAIN without end: what came before; then the arena is emptied each time */
     struct flow *flow; /* its connection's HTTP side */
     struct store *store;
     struct cache *cache;
@@ -134,6 +139,7 @@ struct req {
         int access;       /* enum access: how far the caller reaches on the row in the path */
         const char *path; /* by which grant path */
     } grant;
+    int64_t until; /* wall: when the credentials end; 0: never */
     struct str request_hash;  /* of an idempotent request; p NULL when it is none */
     struct epochs carried[2]; /* what principal and facts were read under */
     struct {
@@ -157,6 +163,7 @@ struct req {
     struct uuid audit_subject; /* who signs in; nil: the row is about the principal */
     struct audited audited[2]; /* the rows composed, until it is known what became of them */
     void *work; /* the state of a handler's own table */
+    void (*let_go)(struct req *r); /* at the end, whatever became of it: gives back what `work` holds */
     struct reply reply;
     struct squeeze *squeeze; /* its body being compressed (http/compress.h) */
 

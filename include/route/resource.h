@@ -154,6 +154,7 @@ struct action {
     bool in_read_only; /* answers in read_only although it changes rows: it only ends access */
     bool no_body;              /* takes no body at all although its method may have one */
     size_t body_max;           /* bytes; 0: 1 MiB */
+    bool stream;               /* its handler reads the body, of any type, piece by piece (http/stream.h) */
     stage_fn *run;             /* composes the reply or the change, or asks */
     stage_fn *then;            /* when run waits */
     const struct stage *steps; /* instead of run: a table of its own */

@@ -140,6 +140,7 @@ static enum verdict token_verify(struct req *r)
     enum err err = keyring_verify(r->keyring, &r->arena, c->token, r->now, &c->claims);
     if (err != OK)
         return req_deny(r, err);
+    r->until = c->claims.exp + JWT_SKEW;
     set_name(c, 's', c->claims.sid.b, sizeof(c->claims.sid.b));
     return session_look(r);
 }

@@ -5,41 +5,19 @@
 #include "base/metric.h"
 #include "cache/cache.h"
 #include "http/compress.h"
+#include "http/events.h"
 #include "http/reply.h"
-#include "net/conn.h"
-#include "ahead.h"
-#include "parse.h"
+#include "flow_own.h"
 
 #include <stdlib.h>
 
 #define HEAD_PATIENCE (10 * SECOND) /* for a whole head, absolute */
 #define IDLE_PATIENCE (75 * SECOND) /* between two requests */
-#define BODY_PATIENCE (10 * SECOND) /* before the rate of a body matters */
 #define BODY_RATE 1024              /* bytes a second that a body must come with */
 #define KEPT_MAX 65536              /* bytes read ahead of the request being answered */
 #define DROP_MAX 262144             /* of an unwanted body that is read to keep the connection */
 #define BACKLOG_MAX 262144          /* unsent bytes over which no further request is begun */
 #define FLOWS_KEPT 1024
-
-enum phase {
-    FLOW_HEAD,    /* a request head is being gathered */
-    FLOW_BODY,    /* the walk waits in stage `body` */
-    FLOW_SERVING, /* the walk waits for something else, or runs */
-    FLOW_UNSENT,  /* the walk is over, the socket still takes what came before */
-    FLOW_DROP,    /* answered; the rest of the body is read and dropped */
-    FLOW_OVER,    /* nothing more is read */
-};
-
-struct flow {
-    struct flow *next;
-    struct conn *conn; /* NULL once it has closed */
-    enum phase phase;
-    enum err body_err;
-    int64_t began; /* when the first byte of the request came */
-    struct ahead ahead;
-    struct parse parse;
-    struct req req;
-};
 
 static struct {
     struct flow_setup use;
@@ -67,6 +45,8 @@ static void begin(struct flow *f)
     r->keyring = flows.use.keyring;
     f->phase = FLOW_HEAD;
     f->body_err = OK;
+    f->seen = 0;
+    memset(&f->out, 0, sizeof(f->out));
     f->began = clock_mono();
     parse_begin(&f->parse, r);
 }
@@ -104,6 +84,9 @@ static void flow_give(struct flow *f)
 
 static void release(struct req *r)
 {
+    if (r->let_go)
+        r->let_go(r);
+    r->let_go = NULL;
     if (r->filling.key.p) { /* it ended before it had loaded what others wait for */
         cache_drop(r->cache, r->filling.type, r->filling.key);
         r->filling.key = STR_NONE;
@@ -112,14 +95,29 @@ static void release(struct req *r)
     rows_fini(&r->rows);
     rows_fini(&r->found);
     arena_reset(&r->arena);
+    arena_reset(&r->kept);
 }
 
 /* ---- the end of a request ---- */
 
+/* Whether the rest of the body is still to come. */
+static bool unread(const struct parse *p)
+{
+    return parse_has_body(p) && !p->done && p->err == OK;
+}
+
 /* Whether what is left of the body is worth reading for the sake of the connection. */
 static bool droppable(const struct parse *p)
 {
-    return !p->expects && p->length <= DROP_MAX;
+    return !p->expects && !p->streamed && p->length <= DROP_MAX;
+}
+
+bool flow_keeps(const struct flow *f)
+{
+    const struct parse *p = &f->parse;
+    bool more = !f->conn->ended || f->ahead.in.n > 0;
+    bool keep = more && p->keep && p->err == OK && !f->req.reply.close && !flows.draining;
+    return keep && (!unread(p) || droppable(p));
 }
 
 /* Writes the reply and sets what comes next. */
@@ -128,12 +126,10 @@ static void finish(struct flow *f)
     struct req *r = &f->req;
     struct parse *p = &f->parse;
     struct conn *c = f->conn;
-    bool unread = parse_has_body(p) && !p->done && p->err == OK;
-    bool more = !c->ended || f->ahead.in.n > 0;
-    bool keep = more && p->keep && p->err == OK && !r->reply.close && !flows.draining;
-    keep = keep && (!unread || droppable(p));
+    bool rest = unread(p);
+    bool keep = f->out.begun ? f->out.keep : flow_keeps(f);
 
-    if (!reply_write(r, c, keep)) {
+    if (f->out.begun ? !stream_end(f) : !reply_write(r, c, keep)) {
         release(r);
         f->phase = FLOW_OVER;
         conn_abort(c);
@@ -143,7 +139,7 @@ static void finish(struct flow *f)
     if (!keep) {
         f->phase = FLOW_OVER;
         conn_finish(c);
-    } else if (unread) {
+    } else if (rest) {
         f->phase = FLOW_DROP;
         p->drop = true;
         p->body_max = DROP_MAX;
@@ -224,27 +220,40 @@ static enum parse_got feed(struct flow *f)
     return got;
 }
 
-enum verdict flow_body(struct req *r)
+size_t flow_body_max(const struct req *r)
+{
+    return flows.use.body_max(r);
+}
+
+enum err flow_go_on(struct flow *f)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (f->parse.expects && f->ahead.in.n == 0 && f->conn->state != CONN_FLUSHING) {
+        char *room = conn_room(f->conn, sizeof(go_on) - 1);
+        if (!room)
+            return ERR_NO_MEMORY;
+        memcpy(room, go_on, sizeof(go_on) - 1);
+        conn_wrote(f->conn, sizeof(go_on) - 1);
+    }
+    f->parse.expects = false;
+    return OK;
+}
+
+enum verdict flow_body(struct req *r)
+{
     struct flow *f = r->flow;
     struct parse *p = &f->parse;
     if (!parse_has_body(p) || p->done) /* done: the walk comes here again */
         return NEXT;
 
-    p->body_max = flows.use.body_max(r);
+    p->body_max = flow_body_max(r);
     if (p->length > p->body_max)
         return req_deny(r, ERR_TOO_LARGE);
     if (!f->conn)
         return DENY;
-    if (p->expects && f->ahead.in.n == 0 && f->conn->state != CONN_FLUSHING) {
-        char *room = conn_room(f->conn, sizeof(go_on) - 1);
-        if (!room)
-            return req_deny(r, ERR_NO_MEMORY);
-        memcpy(room, go_on, sizeof(go_on) - 1);
-        conn_wrote(f->conn, sizeof(go_on) - 1);
-    }
-    p->expects = false;
+    enum err err = flow_go_on(f);
+    if (err != OK)
+        return req_deny(r, err);
 
     enum parse_got got = feed(f);
     if (got != PARSE_MORE)
@@ -269,8 +278,8 @@ enum verdict flow_body_here(struct req *r)
     return NEXT;
 }
 
-/* The body is whole, or will never be: either way the walk goes on. */
-static void body_ended(struct flow *f, enum err err)
+/* Of a body: it is here, or will never be. Either way the walk goes on. */
+void flow_wakes(struct flow *f, enum err err)
 {
     f->phase = FLOW_SERVING;
     if (f->body_err == OK)
@@ -278,6 +287,18 @@ static void body_ended(struct flow *f, enum err err)
     if (err != OK)
         f->parse.err = err;
     wait_done(&f->req.wait);
+}
+
+/* The walk waits for bytes of the body. */
+static bool reads_body(const struct flow *f)
+{
+    return f->phase == FLOW_BODY || f->phase == FLOW_PIECE;
+}
+
+/* The walk is not over, and not waiting for bytes of the body. */
+static bool serves(const struct flow *f)
+{
+    return f->phase == FLOW_SERVING || f->phase == FLOW_ROOM || f->phase == FLOW_WATCH;
 }
 
 /* One step with the bytes here; false when nothing more can be done now. */
@@ -301,7 +322,11 @@ static bool step(struct flow *f)
         if (f->ahead.in.n == 0)
             return false;
         if (feed(f) != PARSE_MORE)
-            body_ended(f, f->body_err);
+            flow_wakes(f, f->body_err);
+        return false;
+    case FLOW_PIECE:
+        if (f->ahead.in.n > 0 && stream_feed(f))
+            flow_wakes(f, f->body_err);
         return false;
     case FLOW_DROP:
         if (f->ahead.in.n == 0)
@@ -354,10 +379,10 @@ static void advance(struct flow *f)
     conn_pause(c, f->ahead.in.n > KEPT_MAX);
     if (c->state == CONN_FLUSHING || c->state == CONN_CLOSING)
         return;
-    if (f->phase == FLOW_SERVING)
-        conn_move(c, CONN_SERVING, 0);
-    else if (f->phase == FLOW_HEAD)
+    if (f->phase == FLOW_HEAD)
         conn_move(c, CONN_READING, f->began + HEAD_PATIENCE);
+    else if (!reads_body(f) && f->phase != FLOW_DROP)
+        conn_move(c, CONN_SERVING, 0);
 }
 
 /* ---- what the connection tells ---- */
@@ -383,9 +408,11 @@ static void was_ended(struct conn *c)
         conn_finish(c);
         return;
     }
-    if (f->phase == FLOW_BODY) {
-        body_ended(f, ERR_BAD_REQUEST);
-    } else if (f->phase != FLOW_SERVING && f->phase != FLOW_UNSENT) {
+    if (reads_body(f)) {
+        flow_wakes(f, ERR_BAD_REQUEST);
+    } else if (f->phase == FLOW_WATCH) {
+        conn_abort(c); /* who listens to a stream says nothing more, but stays */
+    } else if (!serves(f) && f->phase != FLOW_UNSENT) {
         advance(f);
     }
 }
@@ -393,16 +420,17 @@ static void was_ended(struct conn *c)
 static void was_expired(struct conn *c)
 {
     struct flow *f = c->flow;
-    if (f && f->phase == FLOW_SERVING)
+    if (f && serves(f))
         return;
-    if (f && f->phase == FLOW_BODY) {
+    if (f && reads_body(f)) {
         int64_t over = clock_mono() - f->began - BODY_PATIENCE;
-        if ((int64_t)f->parse.body_seen * SECOND >= (over + SECOND) * BODY_RATE) {
+        size_t came = f->parse.body_seen - f->seen;
+        if ((int64_t)came * SECOND >= (over + SECOND) * BODY_RATE) {
             conn_move(c, c->state, clock_mono() + SECOND);
             return;
         }
         metric_add(METRIC_HTTP_TIMEOUTS, 0, 1);
-        body_ended(f, ERR_TIMEOUT);
+        flow_wakes(f, ERR_TIMEOUT);
         return;
     }
     if (f && f->phase == FLOW_HEAD) {
@@ -416,17 +444,19 @@ static void was_expired(struct conn *c)
 static void was_flushed(struct conn *c)
 {
     struct flow *f = c->flow;
-    if (c->state == CONN_FLUSHING && f && f->phase == FLOW_SERVING)
+    if (c->state == CONN_FLUSHING && f && serves(f))
         conn_move(c, CONN_SERVING, 0);
-    else if (c->state == CONN_FLUSHING && f && f->phase == FLOW_BODY)
+    else if (c->state == CONN_FLUSHING && f && reads_body(f))
         conn_move(c, CONN_READING, clock_mono() + BODY_PATIENCE);
     else if (c->state == CONN_FLUSHING)
         conn_move(c, CONN_IDLE, clock_mono() + IDLE_PATIENCE);
     if (!f)
         return;
+    if (f->phase == FLOW_ROOM)
+        flow_wakes(f, OK);
     if (f->phase == FLOW_UNSENT)
         finish(f);
-    if (f->phase != FLOW_SERVING && f->phase != FLOW_BODY)
+    if (!serves(f) && !reads_body(f))
         advance(f);
 }
 
@@ -437,8 +467,8 @@ static void was_closed(struct conn *c)
         return;
     c->flow = NULL;
     f->conn = NULL;
-    if (f->phase == FLOW_BODY) {
-        body_ended(f, ERR_BAD_REQUEST);
+    if (reads_body(f) || f->phase == FLOW_ROOM || f->phase == FLOW_WATCH) {
+        flow_wakes(f, ERR_BAD_REQUEST);
     } else if (f->phase == FLOW_UNSENT) {
         release(&f->req);
         flow_give(f);
@@ -459,6 +489,7 @@ void flow_init(const struct flow_setup *setup)
 void flow_fini(void)
 {
     conn_fini();
+    events_fini();
     while (flows.spare) {
         struct flow *f = flows.spare;
         flows.spare = f->next;
@@ -474,6 +505,7 @@ void flow_reload(void)
 void flow_drain(void)
 {
     flows.draining = true;
+    events_drain();
 }
 
 unsigned flow_active(void)

@@ -113,6 +113,12 @@ static int on_body(llhttp_t *llhttp, const char *at, size_t n)
         return refuse(p, ERR_TOO_LARGE);
     if (p->drop)
         return 0;
+    if (p->streamed) {
+        must(n <= p->piece.room - p->piece.n);
+        memcpy(p->piece.p + p->piece.n, at, n);
+        p->piece.n += n;
+        return 0;
+    }
     if (!body_room(p, n))
         return refuse(p, ERR_NO_MEMORY);
     memcpy(p->body + p->r->body.n, at, n);
@@ -251,4 +257,18 @@ enum parse_got parse_body(struct parse *p, struct str *in)
     in->p = at;
     p->done = true;
     return PARSE_END;
+}
+
+enum parse_got parse_piece(struct parse *p, struct str *in)
+{
+    enum parse_got got = PARSE_MORE;
+    while (got == PARSE_MORE && in->n > 0 && p->piece.n < p->piece.room) {
+        size_t room = p->piece.room - p->piece.n; /* the body is never longer than the bytes it comes in */
+        size_t n = in->n < room ? in->n : room;
+        struct str part = { in->p, n };
+        got = parse_body(p, &part);
+        in->p += n - part.n;
+        in->n -= n - part.n;
+    }
+    return got;
 }

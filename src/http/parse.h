@@ -25,7 +25,12 @@ struct parse {
     uint64_t length; /* Content-Length */
     bool done;       /* the body has been read to its end */
     bool drop;       /* it is read and dropped */
+    bool streamed;  /* it is read piece by piece */
     size_t body_max, body_seen;
+    struct {
+        char *p;
+        size_t n, room;
+    } piece;
     char *body;
     size_t body_cap;
 };
@@ -38,6 +43,8 @@ enum parse_got parse_head(struct parse *p, struct str *in);
 /* Takes bytes of the body off *in. PARSE_END: the request is whole, r->body is set. body_max and drop are set before
  * the first call. */
 enum parse_got parse_body(struct parse *p, struct str *in);
+/* The same for a body that is streamed: its bytes go to p->piece, and no more are taken off *in than fit there. */
+enum parse_got parse_piece(struct parse *p, struct str *in);
 /* Whether a body follows the head. */
 bool parse_has_body(const struct parse *p);
 

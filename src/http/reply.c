@@ -21,6 +21,8 @@ static const char *status_text(int status)
         return "200 OK";
     case 201:
         return "201 Created";
+    case 206:
+        return "206 Partial Content";
     case 204:
         return "204 No Content";
     case 304:
@@ -47,6 +49,8 @@ static const char *status_text(int status)
         return "414 URI Too Long";
     case 415:
         return "415 Unsupported Media Type";
+    case 416:
+        return "416 Range Not Satisfiable";
     case 417:
         return "417 Expectation Failed";
     case 422:
@@ -220,9 +224,9 @@ bool reply_write(const struct req *r, struct conn *c, bool keep)
         at = put(at, str_of(reply->type));
         at = PUT(at, "\r\n");
     }
-    if (reply->status != 204 && reply->status != 304) {
+    if (reply->status != 204 && reply->status != 304 && !(reply->streamed && reply->length < 0)) {
         at = PUT(at, "Content-Length: ");
-        at = put_int(at, (int64_t)reply->body.n);
+        at = put_int(at, reply->streamed ? reply->length : (int64_t)reply->body.n);
         at = PUT(at, "\r\n");
     }
     if (reply->gzip)

@@ -12,15 +12,21 @@
 #include <sys/socket.h>
 
 #define READ_SIZE 65536
-#define OUTPUT_SIZE 16384            /* of a pooled output; larger ones are freed after use */
-#define OUTPUTS_KEPT 64              /* pooled outputs that are kept for later */
 #define FLUSH_PATIENCE (30 * SECOND) /* without a byte taken by the peer */
 #define LINGER (1 * SECOND)          /* that a finished connection still reads and drops */
+
+/* Outputs are pooled by size: of replies, and of pieces of streams. Larger ones are freed after use. */
+static const struct {
+    size_t size;
+    unsigned kept; /* for later, at most */
+} kinds[] = { { 16384, 64 }, { 65536, 16 } };
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 /* Bytes to be sent. [0, sent) has been taken by the socket. */
 struct output {
     struct output *next;
     size_t n, sent, cap;
+    size_t left; /* of what flushes, when its deadline was set */
     uv_write_t write;
     char bytes[];
 };
@@ -30,8 +36,11 @@ static struct {
     struct list lists[CONN_CLOSING + 1]; /* every connection, by state */
     struct list dirty;
     struct turn_hook hook;
-    struct output *spare;
-    unsigned spares, count;
+    struct {
+        struct output *first;
+        unsigned n;
+    } spare[KINDS];
+    unsigned count;
     char buffer[READ_SIZE]; /* what was just read, until `bytes` returns */
 } conns;
 
@@ -44,14 +53,17 @@ static struct socket *socket_of(struct conn *c)
 
 static struct output *output_take(size_t need)
 {
-    if (need <= OUTPUT_SIZE && conns.spare) {
-        struct output *o = conns.spare;
-        conns.spare = o->next;
-        conns.spares--;
+    size_t kind = 0;
+    while (kind < KINDS && need > kinds[kind].size)
+        kind++;
+    if (kind < KINDS && conns.spare[kind].first) {
+        struct output *o = conns.spare[kind].first;
+        conns.spare[kind].first = o->next;
+        conns.spare[kind].n--;
         return o;
     }
 
-    size_t cap = need > OUTPUT_SIZE ? need : OUTPUT_SIZE;
+    size_t cap = kind < KINDS ? kinds[kind].size : need;
     struct output *o = malloc(sizeof(*o) + cap);
     if (o)
         *o = (struct output){ .cap = cap };
@@ -62,14 +74,17 @@ static void output_give(struct output *o)
 {
     if (!o)
         return;
-    if (o->cap != OUTPUT_SIZE || conns.spares >= OUTPUTS_KEPT) {
+    size_t kind = 0;
+    while (kind < KINDS && o->cap != kinds[kind].size)
+        kind++;
+    if (kind == KINDS || conns.spare[kind].n >= kinds[kind].kept) {
         free(o);
         return;
     }
     o->n = o->sent = 0;
-    o->next = conns.spare;
-    conns.spare = o;
-    conns.spares++;
+    o->next = conns.spare[kind].first;
+    conns.spare[kind].first = o;
+    conns.spare[kind].n++;
 }
 
 char *conn_room(struct conn *c, size_t n)
@@ -158,6 +173,7 @@ static void flush(struct conn *c)
         conn_abort(c);
         return;
     }
+    o->left = o->n - o->sent;
     conn_move(c, c->last ? CONN_CLOSING : CONN_FLUSHING, clock_mono() + FLUSH_PATIENCE);
 }
 
@@ -272,9 +288,23 @@ void conn_finish(struct conn *c)
     shutdown_output(&socket_of(c)->uv.handle);
 }
 
+/* A peer that reads slowly is no reason to close, one that has not read at all since last time is. */
+static bool still_reads(struct conn *c)
+{
+    struct output *o = c->output;
+    size_t left = uv_stream_get_write_queue_size(&socket_of(c)->uv.stream);
+    if (!o || o->left == 0 || left >= o->left)
+        return false;
+    o->left = left;
+    conn_move(c, c->state, clock_mono() + FLUSH_PATIENCE);
+    return true;
+}
+
 static void expired(struct deadline *d)
 {
     struct conn *c = LIST_OF(d, struct conn, deadline);
+    if ((c->state == CONN_FLUSHING || c->last) && still_reads(c))
+        return;
     if (c->state == CONN_FLUSHING || c->state == CONN_CLOSING) {
         metric_add(METRIC_HTTP_TIMEOUTS, 0, 1);
         conn_abort(c);
@@ -333,12 +363,14 @@ void conn_init(const struct conn_calls *calls)
 
 void conn_fini(void)
 {
-    while (conns.spare) {
-        struct output *o = conns.spare;
-        conns.spare = o->next;
-        free(o);
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        struct output *o;
+        while ((o = conns.spare[kind].first)) {
+            conns.spare[kind].first = o->next;
+            free(o);
+        }
+        conns.spare[kind].n = 0;
     }
-    conns.spares = 0;
 }
 
 unsigned conn_count(void)
