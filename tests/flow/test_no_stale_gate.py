@@ -228,21 +228,28 @@ def a_restriction_of_an_ancestor(w):
     paths = [f'generations/{id}' for id in (root, child, below)]
     looks = [see(path, who=bob) for path in paths] + [may('PATCH', path, bob) for path in paths]
 
-    def restrict(value):
-        return lambda: ok(ann.patch(paths[0], {'restrictions': value}))
+    def restrict(value):        # a merge patch: what shall not stay is null
+        whole = value and {'access': None, 'users': None, **value}
+        return lambda: ok(ann.patch(paths[0], {'restrictions': whole}))
     yield None, zip(looks, [200] * 3 + [412] * 3)
     yield restrict({'until': FAR}), zip(looks, [200, 404, 404, 412, 404, 404])
     yield restrict({'until': FAR, 'access': ['write']}), zip(looks, [200, 200, 200, 412, 403, 403])
     yield restrict({'until': FAR, 'users': [ann.id]}), zip(looks, [200] * 3 + [412] * 3)
-    soon = datetime.now(timezone.utc) + timedelta(seconds=2)
-    yield restrict({'until': soon.isoformat().replace('+00:00', 'Z'), 'users': [bob.id]}), [(looks[1], 404)]
+    soon = stamp(2)
+    yield restrict({'until': soon, 'users': [bob.id]}), [(looks[1], 404)]
     yield lambda: sleep_until(soon), zip(looks, [200] * 3 + [412] * 3)
     yield restrict({'until': FAR, 'access': ['read']}), zip(looks, [200, 404, 404, 412, 404, 404])
     yield restrict(None), zip(looks, [200] * 3 + [412] * 3)
 
 
+def stamp(seconds):
+    """The time in so many seconds, as the API takes it."""
+    return (datetime.now(timezone.utc) + timedelta(seconds=seconds)).isoformat().replace('+00:00', 'Z')
+
+
 def sleep_until(moment):
-    time.sleep(max(0.0, (moment - datetime.now(timezone.utc)).total_seconds()) + 0.05)
+    left = datetime.fromisoformat(moment) - datetime.now(timezone.utc)
+    time.sleep(max(0.0, left.total_seconds()) + 0.05)
 
 
 @scene('DELETE generations/{id}', 'DELETE projects/{id}')
@@ -361,8 +368,8 @@ def a_key_expires(_):
     id, key = key_of(who, 'project:read')
     look = see('projects', key=key)
     yield None, [(look, 200)]
-    soon = datetime.now(timezone.utc) + timedelta(seconds=2)
-    yield (lambda: ok(who.patch(f'api-keys/{id}', {'expires_at': soon.isoformat().replace('+00:00', 'Z')})),
+    soon = stamp(2)
+    yield (lambda: ok(who.patch(f'api-keys/{id}', {'expires_at': soon})),
            [(look, 200)])
     yield lambda: sleep_until(soon), [(look, 401)]
 
@@ -382,7 +389,7 @@ def a_key_is_rotated(_):
 def somebody_is_held_back(_):
     who, row = register(server), {}
     look = see('projects', who=who)
-    body = {'kind': 'principal', 'subject': who.id, 'level': 'block', 'until': FAR}
+    body = {'kind': 'principal', 'subject': who.id, 'level': 'block', 'until': stamp(3600)}
     yield None, [(look, 200)]
     yield lambda: row.update(boss.made('restraints', body)), [(look, 429)]
     yield lambda: ok(boss.delete(f'restraints/{row["id"]}')), [(look, 200)]
@@ -442,7 +449,7 @@ def a_task_and_the_generation_that_it_makes(w):
             yield lambda: ok(who.post(f'tasks/{id}/fail', {**lease, 'error': 'e'})), zip(looks, ['pending'] * 2)
             yield lambda: ok(who.post(f'tasks/{id}/cancel')), zip(looks, ['cancelled'] * 2)
         else:
-            yield lambda: ok(who.post(f'tasks/{id}/{verb}', lease)), zip(looks, [after] * 2)
+            yield lambda: ok(who.post(f'tasks/{id}/{verb}', lease or None)), zip(looks, [after] * 2)
     id, looks = start()
     priority = see(f'tasks/{id}', who=who, tell=field('priority'))
     yield None, [(priority, 0), *zip(looks, ['pending', 'pending'])]
