@@ -218,7 +218,7 @@ static enum verdict known(struct req *r)
     struct look *look = r->look;
     r->look = NULL;
     if (look->err != OK)
-        return req_deny(r, look->err);
+        return req_deny_for(r, look->err, "the row's facts cannot be had");
     if (!look->facts) /* nobody signed in sees no difference to a row that is hidden */
         return req_deny_for(r, r->who->kind == PRINCIPAL_ANONYMOUS ? ERR_NO_TOKEN : ERR_NOT_FOUND,
                             "no such row");

@@ -20,7 +20,7 @@ static enum verdict judge(struct req *r)
     enum access need = f->needs ? f->needs : ACCESS_READ;
     struct reach reach;
     if (look->err != OK)
-        return req_deny(r, look->err);
+        return req_deny_for(r, look->err, "the facts of a reference cannot be had");
 
     enum err err = ERR_NOT_FOUND;
     r->reason = "reference to what is not there";
