@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Gatehouse beside its peers: speed, tasks, memory, start.
 
-    ./dev bench [W0|W1a|W1b|W2|W3|tasks|idle|start|speed]...
+    ./dev bench [W0|W1a|W1b|W2|W3|tasks|idle|start|gates|speed]...
 
 W0    a fixed reply of 300 bytes, on a bare libuv and nginx; beside it Gatehouse's W1a
 W1a   authorized GET of one startup, all in memory: token verified, request counted, row of this user
 W1b   the same with facts, limit and row in Redis
 W2    the same with facts and row in PostgreSQL, nothing remembered
 W3    POST of a startup: validated; row and audit row in one transaction
+gates instructions between parse and handler of a warm authorized GET, counted by callgrind
 speed is all five. The work is the same or it does not count: see checks.py.
 
 The server has core 0; the load, PostgreSQL and Redis have core 1; only loopback. CPU-us per request (user and system
@@ -26,6 +27,7 @@ import sys
 import tempfile
 
 import checks
+import gates as counted
 import targets
 from idle import WANTED, bytes_per_connection, raise_descriptors
 from people import EACH, USERS
@@ -300,9 +302,19 @@ def idle(world):
     table([f'{WANTED} idle connections', '', 'bytes each'], rows)
 
 
+# ---- instructions ----
+
+def gates(world):
+    rows, sum_of_all, allocations = counted.gates(world)
+    met = sum_of_all <= counted.BOUND and allocations == 0
+    table(['stage', '', 'instructions/request'], rows)
+    print(f'driver and gates: {sum_of_all:,.0f} instructions a request (target <= {counted.BOUND:,}), '
+          f'{allocations:g} allocations a request (target 0): {"met" if met else "NOT met"}\n')
+
+
 def main():
     works = {'W0', 'W1a', 'W1b', 'W2', 'W3'}
-    known = works | {'tasks', 'idle', 'start', 'speed'}
+    known = works | {'tasks', 'idle', 'start', 'gates', 'speed'}
     wanted = set(sys.argv[1:]) or known
     if wanted - known:
         sys.exit(__doc__)
@@ -320,7 +332,7 @@ def main():
         world = World(top, stack)
         if wanted & (works | {'tasks'}):
             speed(world, wanted)
-        for name, part in (('idle', idle), ('start', start)):
+        for name, part in (('idle', idle), ('start', start), ('gates', gates)):
             if name in wanted:
                 part(world)
 

@@ -10,7 +10,8 @@ import re
 
 Mutant = collections.namedtuple('Mutant', 'line change start end new')
 
-QUIET = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|^[ \t]*#(?:\\\n|[^\n])*', re.S | re.M)
+QUIET = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|^[ \t]*#(?:\\\n|[^\n])*',
+                   re.S | re.M)
 COMPARED = re.compile(r'(?<![<>=!+\-*/%&|^])(==|!=|<=|>=|<|>)(?![<>=])')
 OTHERS = {'==': ['!='], '!=': ['=='], '<': ['<=', '>='], '<=': ['<', '>'], '>': ['>=', '<='], '>=': ['>', '<']}
 JOINED = re.compile(r'&&|\|\|')

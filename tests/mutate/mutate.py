@@ -168,10 +168,12 @@ class Judge:
     def says(self, source, text, mutant):
         lie = mutated(text, mutant)
         with tempfile.TemporaryDirectory(prefix='gatehouse-mutate-', dir=room()) as work:
-            if not self.builds[0].compile(source, lie, work) or self.same_code(source, text, lie, work):
+            if not self.builds[0].compile(source, lie, work):
                 return NONE
             if any(build.catches(source, lie, work) for build in self.builds):
                 return CAUGHT
+            if self.same_code(source, text, lie, work):
+                return NONE
         return CAUGHT if self.flow and self.flow(source, lie) else SURVIVED
 
     def same_code(self, source, text, lie, work):
@@ -218,9 +220,8 @@ class Remembered:
         return self.known.get(self.name(*what))
 
     def keep(self, verdict, *what):
-        if verdict != SURVIVED:     # a test that catches it may come
-            with open(self.path, 'a') as file:
-                file.write(json.dumps([self.name(*what), verdict]) + '\n')
+        with open(self.path, 'a') as file:
+            file.write(json.dumps([self.name(*what), verdict]) + '\n')
 
 
 def read_equivalent(text):
@@ -247,41 +248,41 @@ def collect(root, wanted):
     return found
 
 
-def judge_all(todo, judge, remembered):
-    """Verdicts in the order of todo; survivors are said as they are found."""
-    def one(what):
-        verdict = remembered.get(*what) or judge.says(*what)
-        remembered.keep(verdict, *what)
-        return verdict
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        verdicts = []
-        for (source, text, mutant), verdict in zip(todo, pool.map(one, todo)):
-            verdicts.append(verdict)
-            if sys.stderr.isatty():
-                print(f'\r{len(verdicts)} of {len(todo)}', end='', file=sys.stderr)
-    return verdicts
-
-
 def line_of(text, mutant):
     return text.splitlines()[mutant.line - 1].strip()
 
 
+def judge_all(todo, judge, remembered, listed):
+    """Verdicts in the order of todo; survivors that are not listed are said as they are found."""
+    def one(what):
+        known = remembered.get(*what)
+        verdict = known or judge.says(*what)
+        if not known and verdict != SURVIVED:       # else a test that catches it may come
+            remembered.keep(verdict, *what)
+        return verdict
+    verdicts = []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for (source, text, mutant), verdict in zip(todo, pool.map(one, todo)):
+            verdicts.append(verdict)
+            code = line_of(text, mutant)
+            if verdict == SURVIVED and (source, code, mutant.change) not in listed:
+                print(f'{source}:{mutant.line}: {mutant.change}: {code}', flush=True)
+    return verdicts
+
+
 def report(todo, verdicts, listed):
-    """Prints survivors, what the list says wrongly, and the sum; gives the exit status."""
-    lives = {(source, line_of(text, mutant), mutant.change): (source, text, mutant)
-             for (source, text, mutant), verdict in zip(todo, verdicts) if verdict == SURVIVED}
+    """Prints what the list says wrongly, and the sum; gives the exit status."""
+    lives = [(source, line_of(text, mutant), mutant.change)
+             for (source, text, mutant), verdict in zip(todo, verdicts) if verdict == SURVIVED]
     files = {source for source, _, _ in todo}
-    unexplained = [what for name, what in lives.items() if name not in listed]
     stale = [name for name in listed if name[0] in files and name not in lives]
-    for source, text, mutant in unexplained:
-        print(f'{source}:{mutant.line}: {mutant.change}: {line_of(text, mutant)}')
     for name in stale:
         print(f'not among the survivors, but listed as equivalent: {" | ".join(name)}')
-    caught = verdicts.count(CAUGHT)
-    survived = verdicts.count(SURVIVED)
+    caught, survived = verdicts.count(CAUGHT), len(lives)
+    known = sum(name in listed for name in lives)
     print(f'{caught + survived} mutants, {caught} caught, {survived} survived'
-          + (f' ({survived - len(unexplained)} of them listed as equivalent)' if survived > len(unexplained) else ''))
-    return 1 if unexplained or stale or not todo else 0
+          + (f' ({known} of them listed as equivalent)' if known else ''))
+    return 1 if survived > known or stale or not todo else 0
 
 
 def main(root, folders, listed, arguments):
@@ -296,7 +297,7 @@ def main(root, folders, listed, arguments):
     with tempfile.TemporaryDirectory(prefix='gatehouse-mutate-', dir=room()) as work:
         for build in builds:
             build.measure(work)
-    verdicts = judge_all(todo, Judge(builds, flow_tests if args.flow else None), remembered)
+    verdicts = judge_all(todo, Judge(builds, flow_tests if args.flow else None), remembered, listed)
     return report(todo, verdicts, listed)
 
 
