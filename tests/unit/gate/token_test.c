@@ -3,7 +3,10 @@
 
 #include "../../../src/gate/token.h"
 
+#include "base/hash.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 
 #define NOW ((int64_t)1000000000)
 
@@ -104,6 +107,93 @@ static void a_long_one_is_not_kept(void **state)
     assert_true(tokens_find(tokens, (struct str){ text, 512 }, NOW, &found));
 }
 
+static void a_long_role_is_not_kept(void **state)
+{
+    (void)state;
+    static const char role[] = "a role that has thirty-three bytes";
+    struct claims kept = claims_of(7), found;
+    kept.role = (struct str){ role, 33 };
+    tokens_keep(tokens, STR("a.b.c"), &kept);
+    assert_false(tokens_find(tokens, STR("a.b.c"), NOW, &found));
+    kept.role.n = 32;
+    tokens_keep(tokens, STR("a.b.c"), &kept);
+    assert_true(tokens_find(tokens, STR("a.b.c"), NOW, &found));
+    assert_bytes(found.role, (struct str){ role, 32 }, __FILE__, __LINE__);
+}
+
+/* Of a text that is short nothing is read before its beginning, which the sanitizer would see. */
+static void a_short_one_is_read_within_its_bounds(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 40; n++) {
+        char *text = malloc(n);
+        struct claims kept = claims_of((int64_t)n), found;
+        assert_non_null(text);
+        memset(text, 'x', n);
+        tokens_keep(tokens, (struct str){ text, n }, &kept);
+        assert_true(tokens_find(tokens, (struct str){ text, n }, NOW, &found));
+        assert_int_equal(found.ver, n);
+        free(text);
+    }
+}
+
+#define SETS 4096
+#define WAYS 4
+
+/* Texts that share one set of the table, so that they must share its ways. */
+static void neighbours(char rooms[WAYS + 1][64])
+{
+    for (int i = 0, n = 0; n <= WAYS; i++) {
+        char text[64];
+        struct str all = name(text, sizeof(text), i);
+        const char *end = all.n > 32 ? all.p + all.n - 32 : all.p;
+        if (hash_bytes(end, all.n > 32 ? 32 : all.n) % SETS == 7)
+            memcpy(rooms[n++], text, sizeof(text));
+    }
+}
+
+static bool is_there(const char *text, int64_t now)
+{
+    struct claims found;
+    return tokens_find(tokens, str_of(text), now, &found);
+}
+
+static void keep_until(const char *text, int64_t exp)
+{
+    struct claims kept = claims_of(1);
+    kept.exp = exp;
+    tokens_keep(tokens, str_of(text), &kept);
+}
+
+static void of_a_full_set_the_one_that_ends_first_goes(void **state)
+{
+    (void)state;
+    char rooms[WAYS + 1][64];
+    neighbours(rooms);
+    for (int first = 0; first < WAYS; first++) {
+        tokens_forget(tokens);
+        for (int i = 0; i < WAYS; i++)
+            keep_until(rooms[i], NOW + (i == first ? 1 : 50 + i));
+        keep_until(rooms[WAYS], NOW + 20);
+        for (int i = 0; i <= WAYS; i++)
+            assert_int_equal(is_there(rooms[i], NOW), i != first);
+    }
+}
+
+/* Kept again, it takes no second place: whoever else is there stays. */
+static void one_that_is_kept_again_stays_where_it_is(void **state)
+{
+    (void)state;
+    char rooms[WAYS + 1][64];
+    neighbours(rooms);
+    for (int i = 0; i < WAYS; i++)
+        keep_until(rooms[i], NOW + 10 + i);
+    for (int i = WAYS - 1; i >= 0; i--)
+        keep_until(rooms[i], NOW + 100 + i);
+    for (int i = 0; i < WAYS; i++)
+        assert_true(is_there(rooms[i], NOW + 99));
+}
+
 /* Three times as many as there is room for. */
 static void a_full_table_forgets_but_never_mixes_up(void **state)
 {
@@ -135,6 +225,10 @@ int main(void)
         TEST(it_is_void_at_exp),
         TEST(all_is_void_when_the_keys_moved),
         TEST(a_long_one_is_not_kept),
+        TEST(a_long_role_is_not_kept),
+        TEST(a_short_one_is_read_within_its_bounds),
+        TEST(of_a_full_set_the_one_that_ends_first_goes),
+        TEST(one_that_is_kept_again_stays_where_it_is),
         TEST(a_full_table_forgets_but_never_mixes_up),
     };
     return cmocka_run_group_tests_name("gate/token", tests, NULL, NULL);

@@ -1,8 +1,10 @@
 /* Gate 1 as a table of ids. */
+#include "base/metric.h"
 #include "gate/facts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -50,6 +52,46 @@ static void the_second_id_counts_too(void **state)
     assert_int_equal(gate_uuid(&r), DENY);
 }
 
+static void ids_are_read_into_their_places(void **state)
+{
+    (void)state;
+    struct req r = { 0 };
+    struct uuid first, second;
+    r.target_ids.n = 2;
+    r.target_ids.text[0] = STR("f47ac10b-58cc-4372-a567-0e02b2c3d479");
+    r.target_ids.text[1] = STR("0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b");
+    assert_true(uuid_parse(r.target_ids.text[0], &first) &&
+                uuid_parse(r.target_ids.text[1], &second));
+    assert_int_equal(gate_uuid(&r), NEXT);
+    assert_true(uuid_eq(&r.target_ids.id, &first) && uuid_eq(&r.target_ids.second, &second));
+}
+
+static void an_attack_is_counted_and_a_slip_is_not(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *id, *reason;
+        bool attack;
+    } cases[] = { { "1' or '1'='1", "injection pattern", true },
+                  { "../../etc/passwd", "injection pattern", true },
+                  { "f47ac10b-58cc-4372-a567", "not canonical", false } };
+    void *metrics = calloc(1, metric_size(1));
+    assert_non_null(metrics);
+    metric_init(metrics, 1);
+    metric_use(0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t before = metric_read(METRIC_GATE_ATTACKS, 0);
+        struct req r = { 0 };
+        r.target_ids.n = 1;
+        r.target_ids.text[0] = str_of(cases[i].id);
+        assert_int_equal(gate_uuid(&r), DENY);
+        assert_string_equal(r.reason, cases[i].reason);
+        assert_int_equal(r.probe, cases[i].attack);
+        assert_int_equal(metric_read(METRIC_GATE_ATTACKS, 0) - before, cases[i].attack);
+    }
+    free(metrics);
+}
+
 static void no_id_is_fine(void **state)
 {
     (void)state;
@@ -62,7 +104,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids),
         cmocka_unit_test(the_second_id_counts_too),
+        cmocka_unit_test(ids_are_read_into_their_places),
         cmocka_unit_test(no_id_is_fine),
+        cmocka_unit_test(an_attack_is_counted_and_a_slip_is_not), /* last: it takes the counters with it */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
