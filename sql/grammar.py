@@ -34,7 +34,8 @@ PARAMS_MAX, BUMPS_MAX, COLUMNS_MAX = 24, 4, 64      # as in store/store.h and th
 
 # What names the row behind an epoch; None: the kind has no id.
 BUMP_TYPES = {'user': 'uuid', 'session': 'uuid', 'resource': 'uuid', 'apikey': 'text',
-              'roles': None, 'keys': None, 'mode': None, 'restraints': None}
+              'roles': None, 'keys': None, 'mode': None, 'restraints': None,
+              'upstreams': None}
 
 # The store's clock. SQLite's has milliseconds: rounded up, so that what the program calls past is.
 CLOCKS = {

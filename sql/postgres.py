@@ -13,7 +13,7 @@ PARAM_TYPES = {'uuid': 'uuid', 'text': 'text', 'json': 'text', 'bytes': 'bytea',
 
 # As in base/epoch.h.
 EPOCHS = {'user': 1, 'session': 2, 'apikey': 3, 'roles': 4, 'resource': 5, 'keys': 6,
-          'mode': 7, 'restraints': 8}
+          'mode': 7, 'restraints': 8, 'upstreams': 9}
 
 CLOCK = '(extract(epoch from clock_timestamp()) * 1000000)::bigint'
 

@@ -312,6 +312,8 @@ static void run(struct req *r, bool resumed)
 
 size_t pipeline_body_max(const struct req *r)
 {
+    if (r->action->unread)
+        return 0;
     return r->action->body_max ? r->action->body_max : BODY_MAX;
 }
 

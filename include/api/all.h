@@ -10,5 +10,6 @@ extern const struct resource teams, team_members, invitations, accepting;
 extern const struct resource projects, project_teams, collaborators;
 extern const struct resource generations, models, templates;
 extern const struct resource mode, break_glass, restraints, access_decisions, audit, erasures;
+extern const struct resource upstreams, forwarding;
 
 #endif

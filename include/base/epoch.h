@@ -28,6 +28,7 @@ enum epoch_kind {
     EPOCH_KEYS, /* the signing keys; no id */
     EPOCH_MODE, /* the mode that was set by hand; no id */
     EPOCH_RESTRAINTS, /* who is held back; no id */
+    EPOCH_UPSTREAMS, /* the rules for requests to other services; no id */
 };
 
 /* The epochs that one cached record or one request stands on. Zeroed is empty and always fresh

@@ -21,7 +21,7 @@ struct flow_setup {
     void (*start)(struct req *r);            /* pipeline_start */
     void (*resume)(struct req *r);           /* pipeline_resume: its wait was woken */
     void (*left)(struct req *r);             /* pipeline_left: its client is gone, and it ends where it stands */
-    size_t (*body_max)(const struct req *r); /* of the route that was matched */
+    size_t (*body_max)(const struct req *r); /* of the route that was matched; 0: not read */
 };
 void flow_init(const struct flow_setup *setup);
 void flow_fini(void);

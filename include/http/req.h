@@ -19,7 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum method { METHOD_NONE, GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS };
+/* ANY_METHOD: of an action that answers every method; never a request's. */
+enum method { METHOD_NONE, GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, ANY_METHOD };
 struct str method_name(enum method m);
 
 /* What a stage says. Zero denies: so does a forgotten return, and resuming what has no resume. There is no ALLOW. */
@@ -112,6 +113,7 @@ struct req {
     struct str authorization, api_key, host, content_type, if_match, if_none_match, idempotency_key;
     struct str origin, user_agent, accept_encoding, expect, transfer_encoding, request_id;
     struct str body;
+    struct in6_addr peer;    /* who is connected */
     struct in6_addr address; /* the client's, behind trusted proxies */
     struct str id;           /* correlation id: X-Request-ID if sane, else made here */
     struct uuid decision;    /* the request as a decision: in the reply, the log and the audit */
@@ -190,5 +192,7 @@ static inline enum verdict req_deny_for(struct req *r, enum err err, const char 
 void req_fault(struct req *r, const char *field, const char *code, const char *message);
 /* The value of a header, p NULL when absent. */
 struct str req_header(const struct req *r, const char *name);
+/* Whether who is connected may speak for others: a proxy of TRUSTED_PROXIES, or somebody on this machine. */
+bool req_proxied(const struct req *r);
 
 #endif

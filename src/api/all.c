@@ -8,5 +8,6 @@ const struct resource *const api_resources[] = {
     &projects, &project_teams, &collaborators,
     &generations, &models, &templates,
     &mode, &break_glass, &restraints, &access_decisions, &audit, &erasures,
+    &upstreams, &forwarding,
     NULL,
 };

@@ -27,6 +27,14 @@ static struct str last_entry(struct str *list)
     return entry;
 }
 
+bool req_proxied(const struct req *r)
+{
+    const struct in6_addr *peer = &r->peer;
+    bool loopback = IN6_IS_ADDR_LOOPBACK(peer) ||
+                    (IN6_IS_ADDR_V4MAPPED(peer) && peer->s6_addr[12] == 127);
+    return loopback || network_has(proxies, nproxies, peer);
+}
+
 struct in6_addr address_client(const struct req *r, const struct in6_addr *peer)
 {
     struct in6_addr client = *peer;

@@ -190,7 +190,8 @@ static void serve(struct flow *f)
     flows.active++;
     r->started = f->began;
     r->local = f->conn->local;
-    r->address = address_client(r, &f->conn->peer);
+    r->peer = f->conn->peer;
+    r->address = address_client(r, &r->peer);
     r->timed = (flows.turn++ & 63) == 0;
     flows.use.start(r);
 }
@@ -245,6 +246,8 @@ enum verdict flow_body(struct req *r)
     struct parse *p = &f->parse;
     if (!parse_has_body(p) || p->done) /* done: the walk comes here again */
         return NEXT;
+    if (flows.use.body_max(r) == 0)
+        return NEXT; /* left where it is */
 
     p->body_max = flow_body_max(r);
     if (p->length > p->body_max)

@@ -4,7 +4,7 @@ struct str method_name(enum method m)
 {
     static const struct str names[] = { { "-", 1 },      { "GET", 3 },    { "HEAD", 4 },
                                         { "POST", 4 },   { "PUT", 3 },    { "PATCH", 5 },
-                                        { "DELETE", 6 }, { "OPTIONS", 7 } };
+                                        { "DELETE", 6 }, { "OPTIONS", 7 }, { "ANY", 3 } };
     return names[m];
 }
 

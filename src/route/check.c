@@ -43,6 +43,8 @@ static enum err check_path(const struct complaint *c, int *ids)
         return OK;
     rest = (struct str){ rest.p + 1, rest.n - 1 };
     while (str_cut(&rest, '/', &segment)) {
+        if (str_eq(segment, STR("*")) && !rest.p && c->action->method == ANY_METHOD)
+            continue;
         if (str_eq(segment, STR("{id}")))
             ++*ids;
         else if (!literal_fits(segment))
@@ -73,8 +75,10 @@ static enum err check_method(const struct complaint *c)
     const struct action *a = c->action;
     bool changes =
         a->method == POST || a->method == PUT || a->method == PATCH || a->method == DELETE;
-    if (!changes && a->method != GET)
-        return complain(c, "its method is none of GET, POST, PUT, PATCH, DELETE");
+    if (!changes && a->method != GET && a->method != ANY_METHOD)
+        return complain(c, "its method is none of GET, POST, PUT, PATCH, DELETE, ANY");
+    if (a->method == ANY_METHOD && !(a->unread && a->plain))
+        return complain(c, "for any method, but it looks at a body or is not plain");
     if (changes && !a->audit && !a->plain)
         return complain(c, "neither audited nor plain");
     if (!changes && a->audit)

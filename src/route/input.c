@@ -162,6 +162,8 @@ static enum err read_query(struct req *r)
 
 enum verdict input_read(struct req *r)
 {
+    if (r->action->unread)
+        return NEXT;
     enum err err = read_query(r);
     if (err != OK)
         return req_deny(r, err);

@@ -10,8 +10,9 @@ struct node {
     struct node *next;  /* the sibling behind this one */
     struct node *first; /* literal children */
     struct node *id;    /* the child for {id} */
-    const struct action *actions[OPTIONS + 1];
-    const struct resource *resources[OPTIONS + 1];
+    struct node *tail;  /* the child for a '*' at the end: whatever follows */
+    const struct action *actions[ANY_METHOD + 1];
+    const struct resource *resources[ANY_METHOD + 1];
     struct str allow;   /* "GET, HEAD, PATCH, OPTIONS"; empty when no path ends here */
 };
 
@@ -45,6 +46,11 @@ static struct node *grow(struct node *node, struct str segment)
         if (!node->id)
             node->id = node_new(segment);
         return node->id;
+    }
+    if (str_eq(segment, STR("*"))) {
+        if (!node->tail)
+            node->tail = node_new(segment);
+        return node->tail;
     }
     struct node *child = child_of(node, segment);
     if (!child) {
@@ -86,7 +92,7 @@ static struct str allowed(const struct node *node)
         if (m == GET)
             text_lit(&t, "HEAD, ");
     }
-    if (t.n > 0)
+    if (t.n > 0 || node->actions[ANY_METHOD])
         text_lit(&t, "OPTIONS");
     must(!t.failed);
     return text_str(&t);
@@ -97,6 +103,8 @@ static void finish(struct node *node)
     node->allow = allowed(node);
     if (node->id)
         finish(node->id);
+    if (node->tail)
+        finish(node->tail);
     for (struct node *child = node->first; child; child = child->next)
         finish(child);
 }
@@ -136,7 +144,15 @@ static bool id_fits(struct str segment)
     return true;
 }
 
-/* The node where the path ends, NULL when there is none. A literal segment wins over {id}. */
+/* What an action for any method takes, where none is for this one. */
+static int slot_of(const struct node *node, enum method method)
+{
+    enum method asked = method == HEAD ? GET : method;
+    return node->actions[asked] ? asked : ANY_METHOD;
+}
+
+/* The node where the path ends, NULL when there is none. A literal segment wins over {id}, and both over a tail, whose
+ * text nobody looks at here. */
 static const struct node *walk(struct str path, struct str ids[TARGET_IDS], int *nids)
 {
     const struct node *node = routes.root;
@@ -146,6 +162,8 @@ static const struct node *walk(struct str path, struct str ids[TARGET_IDS], int 
     while (path.n > 0) {
         struct str segment = segment_of(&path);
         const struct node *child = child_of(node, segment);
+        if (!child && node->tail)
+            return node->tail;
         if (!child) {
             child = node->id;
             if (!child || *nids == TARGET_IDS || !id_fits(segment))
@@ -163,7 +181,7 @@ const struct action *route_find(enum method method, struct str path, struct str 
     const struct node *node = walk(path, ids, nids);
     if (!node)
         return NULL;
-    const struct action *a = node->actions[method == HEAD ? GET : method];
+    const struct action *a = node->actions[slot_of(node, method)];
     if (!a)
         text_add(allow, node->allow);
     return a;
@@ -171,17 +189,17 @@ const struct action *route_find(enum method method, struct str path, struct str 
 
 enum verdict route_match(struct req *r)
 {
-    enum method method = r->method == HEAD ? GET : r->method;
     const struct node *node = walk(r->path, r->target_ids.text, &r->target_ids.n);
     if (!node)
         return req_deny(r, ERR_NOT_FOUND);
 
-    r->action = node->actions[method];
-    r->resource = node->resources[method];
+    int slot = slot_of(node, r->method);
+    r->action = node->actions[slot];
+    r->resource = node->resources[slot];
     if (r->action)
         return NEXT;
     reply_header(r, "Allow", node->allow);
-    if (method != OPTIONS)
+    if (r->method != OPTIONS)
         return req_deny(r, ERR_METHOD);
     reply_empty(r, 204);
     return DONE;

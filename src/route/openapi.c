@@ -235,8 +235,9 @@ static void put_operation_id(struct text *t, const struct action *a)
 static void put_operation(struct text *t, const struct action *a, const struct resource *res)
 {
     char method[8] = "";
-    for (int i = 0; i < (int)sizeof(method) - 1 && method_name(a->method).p[i]; i++)
-        method[i] = lower(method_name(a->method).p[i]);
+    enum method shown = a->method == ANY_METHOD ? GET : a->method; /* of any method once */
+    for (int i = 0; i < (int)sizeof(method) - 1 && method_name(shown).p[i]; i++)
+        method[i] = lower(method_name(shown).p[i]);
 
     put_object(t, method);
     put_operation_id(t, a);
