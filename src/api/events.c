@@ -83,7 +83,7 @@ static enum verdict tell(struct req *r)
 }
 
 /* While it waited for the client the row may have changed, or the access to it. */
-static enum verdict gates_again(struct req *r)
+static enum verdict gates_look(struct req *r)
 {
     r->now = clock_wall();
     return AGAIN;
@@ -100,7 +100,7 @@ static enum verdict woken(struct req *r)
     case EVENTS_ENDING:
         return req_deny(r, ERR_ENDING);
     case EVENTS_AGAIN:
-        return gates_again(r);
+        return gates_look(r);
     case EVENTS_COMMENT:
         return NEXT;
     default:
@@ -114,13 +114,13 @@ static enum verdict comment(struct req *r)
     if (v != NEXT)
         return v;
     events_wrote(&telling(r)->events);
-    return gates_again(r);
+    return gates_look(r);
 }
 
 const struct stage events_steps[] = {
     { "open", open_stream, NULL },
     { "begin", begin, begin },
-    { "tell", tell, gates_again },
+    { "tell", tell, gates_look },
     { "watch", watch, woken },
     { "comment", comment, comment },
     { 0 },
