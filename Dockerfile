@@ -12,7 +12,7 @@ RUN ./dev build && strip build/gatehouse
 FROM debian:13-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-       libcrypt1 libhiredis1.1.0 libllhttp9.2 libmbedcrypto16 libpq5 libsqlite3-0 libuv1t64 libyyjson0 \
+       libcrypt1 libhiredis1.1.0 libllhttp9.2 libmaxminddb0 libmbedcrypto16 libpq5 libsqlite3-0 libuv1t64 libyyjson0 \
        zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /data --create-home gatehouse

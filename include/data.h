@@ -27,6 +27,8 @@ struct str data_secret(void);
 bool data_store(char out[PATH_MAX]);
 /* Path of the embedded store in the folder, whatever DATABASE_URL says. */
 bool data_embedded(char out[PATH_MAX]);
+/* Opens the database of countries, GEOIP_DB, for this process and those that it forks. */
+bool data_country(void);
 /* Address of the control socket. False when it is too long for one. */
 bool data_control(struct sockaddr_un *out);
 

@@ -3,6 +3,7 @@
 #include "base/base64.h"
 #include "base/config.h"
 #include "base/random.h"
+#include "gate/country.h"
 #include "store/store.h"
 
 #include <err.h>
@@ -186,6 +187,15 @@ bool data_store(char out[PATH_MAX])
     }
     snprintf(out, PATH_MAX, "%s", url); /* at most 2000 characters */
     return true;
+}
+
+bool data_country(void)
+{
+    char why[PATH_MAX];
+    if (country_open(config.geoip_db, why, sizeof(why)))
+        return true;
+    warnx("%s", why);
+    return false;
 }
 
 bool data_control(struct sockaddr_un *out)

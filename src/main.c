@@ -70,7 +70,7 @@ static bool settings_usable(void)
 {
     char store[PATH_MAX];
     struct lane_size lanes[LANE_COUNT];
-    return data_store(store) && lanes_read(1, lanes);
+    return data_store(store) && lanes_read(1, lanes) && data_country();
 }
 
 static int check(void)

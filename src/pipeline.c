@@ -171,6 +171,24 @@ static enum verdict committed(struct req *r)
     return r->action->made ? r->action->made(r) : NEXT;
 }
 
+/* What spoke against a request that was not quite like its session. */
+static void log_risk(const struct req *r)
+{
+    static const struct {
+        unsigned bit;
+        const char *member;
+    } reasons[] = {
+        { RISK_BY_NETWORK, "other_network" },
+        { RISK_BY_AGENT, "other_agent" },
+        { RISK_BY_COUNTRY, "other_country" },
+        { RISK_BY_BEHAVIOUR, "behaviour" },
+    };
+    log_text("risk", str_of(risk_name((enum risk)r->risk)));
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+        if (r->risk_reasons & reasons[i].bit)
+            log_int(reasons[i].member, 1);
+}
+
 /* One line per request, whatever became of it. */
 static void log_request(struct req *r)
 {
@@ -194,6 +212,10 @@ static void log_request(struct req *r)
         log_uuid("principal", &r->who->user_id);
     if (r->grant.path)
         log_text("path_granted", str_of(r->grant.path));
+    if (r->country[0])
+        log_text("country", (struct str){ r->country, sizeof(r->country) });
+    if (r->risk != RISK_GREEN)
+        log_risk(r);
     if (r->err) {
         log_text("gate", str_of(r->inner && r->inner->name ? r->inner->name : r->at->name));
         log_text("code", str_of(err_info(r->err)->code));

@@ -2,6 +2,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "gate/country.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -62,6 +63,12 @@ bool reload(const char *path, bool master)
     }
 
     struct config before = config;
+    if (country_open(fresh.geoip_db, why, sizeof(why))) {
+        config.geoip_db = fresh.geoip_db;
+        fresh.geoip_db = before.geoip_db;
+    } else {
+        log_say(LOG_ERROR, "reload", "the countries stay as they were: %s", why);
+    }
 #define ROW(member) config.member = fresh.member;
     RELOADED(ROW)
 #undef ROW

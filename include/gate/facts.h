@@ -6,6 +6,7 @@
 
 #include "base/epoch.h"
 #include "base/uuid.h"
+#include "gate/risk.h"
 #include "http/req.h"
 #include "route/resource.h"
 
@@ -33,6 +34,7 @@ struct principal {
     int64_t expires;        /* wall: end of the session or key; INT64_MAX for never */
     bool live;              /* session or key not revoked, and the user is active */
     char role[32];
+    struct risk_place place;   /* of a session's sign-in or last refresh; zero: not known */
     struct uuid break_glass;   /* what the session has opened; nil: nothing */
     int64_t break_glass_until; /* wall; 0: never opened */
     uint32_t nmemberships;

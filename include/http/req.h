@@ -152,6 +152,8 @@ struct req {
     bool counted;       /* its windows have been spent */
     bool probe;         /* an injection pattern stood where an id belongs */
     char country[2]; /* of the address, ISO 3166-1; zero: not known */
+    int risk;              /* enum risk (gate/risk.h): how unlike itself the session is used */
+    unsigned risk_reasons; /* what spoke against it */
 
     /* what it does */
     struct rows rows;         /* the handler's */

@@ -29,11 +29,11 @@ update sessions set revoked_at = :now, version = version + 1, updated_at = :now
 where owner_id = :owner_id and revoked_at is null;
 
 -- What the gates know of who asks with a session.
--- name: principal_by_session(id uuid) one (user_id uuid, status text, role text, permissions json, token_version int, expires_at time, revoked bool, break_glass uuid?, break_glass_until time?, teams text?)
+-- name: principal_by_session(id uuid) one (user_id uuid, status text, role text, permissions json, token_version int, expires_at time, revoked bool, break_glass uuid?, break_glass_until time?, teams text?, address text, user_agent text)
 -- lane: auth
 select s.owner_id as user_id, u.status, u.role, r.permissions, u.token_version, s.expires_at,
     s.revoked_at is not null as revoked, g.id as break_glass, g.until as break_glass_until,
-    {user_teams} as teams
+    {user_teams} as teams, s.address, s.user_agent
 from sessions s join users u on u.id = s.owner_id join roles r on r.name = u.role
     left join break_glass g on g.session_id = s.id and g.ended_at is null
 where s.id = :id;
@@ -42,10 +42,11 @@ where s.id = :id;
 -- lane: auth
 insert into refresh_tokens (hash, session_id, issued_at, expires_at) values (:hash, :session_id, :now, :expires_at);
 
--- name: refresh_find(hash bytes) one (session_id uuid, expires_at time, used_at time?, successor bytes?, user_id uuid, status text, role text, token_version int, session_expires time, revoked bool)
+-- name: refresh_find(hash bytes) one (session_id uuid, expires_at time, used_at time?, successor bytes?, user_id uuid, status text, role text, token_version int, session_expires time, revoked bool, address text, user_agent text)
 -- lane: auth
 select t.session_id, t.expires_at, t.used_at, t.successor, u.id as user_id, u.status, u.role, u.token_version,
-    s.expires_at as session_expires, s.revoked_at is not null as revoked
+    s.expires_at as session_expires, s.revoked_at is not null as revoked,
+    s.address, s.user_agent
 from refresh_tokens t join sessions s on s.id = t.session_id join users u on u.id = s.owner_id
 where t.hash = :hash;
 
@@ -64,16 +65,29 @@ insert into refresh_tokens (hash, session_id, issued_at, expires_at)
 select :hash, :session_id, :now, :expires_at
 where exists (select 1 from refresh_tokens where hash = :used_hash and successor = :successor);
 
--- A rotation makes the session live on. Undone when the session has been ended meanwhile.
--- name: session_extend(id uuid, expires_at time, now time) change 1 else SESSION_ENDED
+-- A rotation makes the session live on, from now on where it came from. Undone when the session has been ended meanwhile.
+-- name: session_extend(id uuid, address text, user_agent text, expires_at time, now time) change 1 else SESSION_ENDED
 -- lane: auth
 -- bumps: session :id, resource :id
-update sessions set expires_at = :expires_at, version = version + 1, updated_at = :now where id = :id and revoked_at is null;
+update sessions set expires_at = :expires_at, address = :address, user_agent = :user_agent, version = version + 1,
+    updated_at = :now
+where id = :id and revoked_at is null;
 
 -- name: signin_add(user_id uuid, address text, now time) change any
 -- lane: auth
 insert into sign_ins (user_id, address, last_at) values (:user_id, :address, :now)
 on conflict (user_id, address) do update set last_at = excluded.last_at;
+
+-- name: device_add(user_id uuid, device int, now time) change any
+-- lane: auth
+insert into devices (user_id, device, first_at, last_at) values (:user_id, :device, :now, :now)
+on conflict (user_id, device) do update set last_at = excluded.last_at;
+
+-- Only the newest are remembered.
+-- name: device_forget(user_id uuid, keep int) change any
+-- lane: auth
+delete from devices where user_id = :user_id and device not in (
+    select device from devices where user_id = :user_id order by last_at desc, device limit :keep);
 
 -- Upkeep: as idempotency_purge.
 -- name: refresh_forget_successors(before time, limit int) change any

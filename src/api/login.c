@@ -5,12 +5,14 @@
 #include "attempt.h"
 #include "auth.h"
 #include "base/config.h"
+#include "base/json.h"
 #include "base/metric.h"
+#include "gate/risk.h"
 #include "gen/stmt.h"
 #include "issue.h"
 #include "route/input.h"
 
-#define USER_AGENT_MAX 256
+#define DEVICES_MAX 50 /* of a user that are remembered */
 
 enum { LOGIN_OK, LOGIN_FAILED, LOGIN_LIMITED, LOGIN_BUSY }; /* cells of METRIC_AUTH_LOGINS */
 
@@ -21,6 +23,8 @@ struct login {
     struct str place;       /* the address as the account's earlier sign-ins are kept */
     struct str hash;        /* of an unknown account: of no password */
     bool active, known;     /* known: it signed in from this place before */
+    struct risk_place from; /* network, agent and country of this sign-in */
+    bool new_device;        /* not its first, and none came from there with this agent before */
     struct subject subject;
 };
 
@@ -53,6 +57,7 @@ static enum verdict login_limit(struct req *r)
     r->work = l;
     l->email = email_fold(&r->arena, input_text(r, "email"));
     l->place = place_of(&r->arena, r->address);
+    l->from = risk_place_of(r);
     if (r->arena.failed)
         return req_deny(r, ERR_NO_MEMORY);
     return counted(attempt_spend(r, &l->attempt, l->email, true), r);
@@ -69,7 +74,8 @@ static enum verdict login_limited(struct req *r)
 static enum verdict login_find(struct req *r)
 {
     struct login *l = r->work;
-    ask_user_by_email(r->store, &r->arena, l->email, l->place, &r->rows, &r->wait);
+    ask_user_by_email(r->store, &r->arena, l->email, l->place, risk_device(&l->from), &r->rows,
+                      &r->wait);
     return WAIT;
 }
 
@@ -91,6 +97,8 @@ static enum verdict login_found(struct req *r)
     l->hash = str_copy(&r->arena, rows_text(rows, COL_USER_BY_EMAIL_PASSWORD_HASH));
     l->active = str_eq(rows_text(rows, COL_USER_BY_EMAIL_STATUS), STR("active"));
     l->known = rows_int(rows, COL_USER_BY_EMAIL_KNOWN) != 0;
+    l->new_device = rows_int(rows, COL_USER_BY_EMAIL_DEVICES) &&
+                    !rows_int(rows, COL_USER_BY_EMAIL_DEVICE_KNOWN);
     rows_fini(&r->rows);
     return r->arena.failed ? req_deny(r, ERR_NO_MEMORY) : NEXT;
 }
@@ -148,18 +156,43 @@ static enum verdict login_mode(struct req *r)
 
 /* ---- open: the session ---- */
 
-/* What the list of sessions shows of the client. */
-static struct str user_agent_of(const struct req *r)
+/* {"network":"192.0.2.0/24","country":"DE","agent":"Firefox"} */
+static struct str notice_of(struct req *r, const struct login *l)
 {
-    struct str agent = r->user_agent;
-    if (!agent.p || !str_utf8(agent))
-        return STR("");
-    if (agent.n > USER_AGENT_MAX) {
-        agent.n = USER_AGENT_MAX;
-        while (((unsigned char)agent.p[agent.n] & 0xc0) == 0x80)
-            agent.n--; /* between two characters */
-    }
-    return agent;
+    char network[RISK_NETWORK_TEXT];
+    struct text t = text_new(&r->arena, 128);
+    risk_network_text(&r->address, network);
+    text_char(&t, '{');
+    json_key(&t, "network");
+    json_put_text(&t, str_of(network));
+    json_key(&t, "country");
+    if (l->from.country[0])
+        json_put_text(&t, (struct str){ l->from.country, sizeof(l->from.country) });
+    else
+        text_lit(&t, "null");
+    json_key(&t, "agent");
+    json_put_text(&t, str_of(risk_agent_name(risk_agent_kept(r->user_agent))));
+    text_char(&t, '}');
+    return t.failed ? STR_NONE : text_str(&t);
+}
+
+/* The device is remembered; of one that is new the user is to hear, where events are handed on. */
+static bool add_device(struct req *r, const struct login *l)
+{
+    const struct subject *s = &l->subject;
+    add_device_add(&r->change, &s->user, risk_device(&l->from), r->now);
+    if (!l->new_device)
+        return true;
+    add_device_forget(&r->change, &s->user, DEVICES_MAX);
+    if (config.redis_url[0] == '\0')
+        return true;
+    struct uuid id = uuid_new(r->now);
+    struct str notice = notice_of(r, l);
+    if (!notice.p)
+        return false;
+    add_outbox_add(&r->change, &id, r->now, STR("session.new_device"), &s->session, &s->user,
+                   notice);
+    return true;
 }
 
 static enum verdict login_open(struct req *r)
@@ -174,10 +207,12 @@ static enum verdict login_open(struct req *r)
     network_format(&r->address, address);
 
     s->session = uuid_new(r->now);
-    add_session_add(&r->change, &s->session, &s->user, str_of(address), user_agent_of(r), expires,
-                    r->now);
+    add_session_add(&r->change, &s->session, &s->user, str_of(address),
+                    risk_agent_kept(r->user_agent), expires, r->now);
     add_refresh_add(&r->change, hash, &s->session, expires, r->now);
     add_signin_add(&r->change, &s->user, l->place, r->now);
+    if (!add_device(r, l))
+        return req_deny(r, ERR_NO_MEMORY);
     if (l->hashing.hash[0])
         add_user_rehash(&r->change, &s->user, l->hash, str_of(l->hashing.hash));
     r->audit_target = s->session;

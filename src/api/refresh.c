@@ -4,9 +4,11 @@
  * with it the whole family.
  */
 #include "auth.h"
+#include "base/config.h"
 #include "base/metric.h"
 #include "crypto/hash.h"
 #include "crypto/seal.h"
+#include "gate/risk.h"
 #include "gen/stmt.h"
 #include "http/reply.h"
 #include "issue.h"
@@ -21,6 +23,7 @@ struct refresh {
     struct str next;        /* the successor that a retry gets again; p NULL: one is to be made */
     struct str sealed;      /* the one that was made */
     bool reused;
+    struct risk_facts facts; /* where the session was last */
     struct subject subject;
 };
 
@@ -95,6 +98,8 @@ static enum verdict refresh_found(struct req *r)
     };
     if (!f->subject.role.p)
         return req_deny(r, ERR_NO_MEMORY);
+    f->facts.place = risk_place_kept(rows_text(rows, COL_REFRESH_FIND_ADDRESS),
+                                     rows_text(rows, COL_REFRESH_FIND_USER_AGENT));
     if (!rows_null(rows, COL_REFRESH_FIND_USED_AT))
         return used(r, f);
     if (rows_int(rows, COL_REFRESH_FIND_EXPIRES_AT) <= r->now)
@@ -104,11 +109,21 @@ static enum verdict refresh_found(struct req *r)
 
 /* ---- mode ---- */
 
-/* A stolen token is found out in any mode. */
+/* A stolen token is found out in any mode, and whatever the risk. */
 static enum verdict refresh_mode(struct req *r)
 {
     const struct refresh *f = r->work;
     return f->reused ? NEXT : issue_mode(r, &f->subject);
+}
+
+/* ---- risk: as of any request of the session ---- */
+
+static enum verdict refresh_risk(struct req *r)
+{
+    const struct refresh *f = r->work;
+    if (risk_of(r, &f->facts, &f->subject.user) == RISK_RED && !f->reused)
+        return refuse(r, ERR_SESSION_ENDED, "risk is red");
+    return NEXT;
 }
 
 /* ---- rotate ---- */
@@ -117,10 +132,12 @@ static enum verdict rotate(struct req *r, struct refresh *f)
 {
     uint8_t key[SHA256_SIZE];
     int64_t expires = r->now + SESSION_LIFE;
+    char *address = arena_alloc(&r->arena, INET6_ADDRSTRLEN);
     f->next = refresh_new(&r->arena);
     struct str hash = refresh_hash(&r->arena, f->next);
     if (r->arena.failed)
         return req_deny(r, ERR_NO_MEMORY);
+    network_format(&r->address, address);
 
     successor_key(f, key);
     enum err err = seal(&r->arena, key, f->hash, f->next, &f->sealed);
@@ -130,7 +147,8 @@ static enum verdict rotate(struct req *r, struct refresh *f)
     add_refresh_use(&r->change, f->hash, f->sealed, r->now);
     add_refresh_add_next(&r->change, hash, f->hash, f->sealed, &f->subject.session, expires,
                          r->now);
-    add_session_extend(&r->change, &f->subject.session, expires, r->now);
+    add_session_extend(&r->change, &f->subject.session, str_of(address),
+                       risk_agent_kept(r->user_agent), expires, r->now);
     return NEXT;
 }
 
@@ -177,6 +195,7 @@ enum verdict refresh_rotated(struct req *r)
 const struct stage refresh_steps[] = {
     { "find", refresh_find, refresh_found },
     { "mode", refresh_mode, issue_mode_known },
+    { "risk", refresh_risk, NULL },
     { "keys", issue_keys, issue_keys_here },
     { "rotate", refresh_rotate, NULL },
     { 0 },

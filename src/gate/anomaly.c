@@ -1,7 +1,6 @@
 #include "gate/anomaly.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "gate/facts.h"
 #include "gate/respond.h"
 
@@ -147,23 +146,26 @@ static bool usual(struct str agent)
     return agent.n == 0;
 }
 
-uint16_t anomaly_agent(struct str agent)
+/* By FNV-1a, which is the same on every node and after every start: devices are remembered by it. */
+static uint16_t family_of(struct str agent)
 {
-    char letters[256];
+    uint32_t hash = 2166136261u;
     size_t n = 0;
     if (usual(agent))
         return 1;
-    for (size_t i = 0; i < agent.n && n < sizeof(letters); i++) {
+    for (size_t i = 0; i < agent.n && n < 256; i++) {
         char c = agent.p[i];
-        if ((c < '0' || c > '9') && c != '.' && c != '_')
-            letters[n++] = lower(c);
+        if ((c >= '0' && c <= '9') || c == '.' || c == '_')
+            continue;
+        hash = (hash ^ (unsigned char)lower(c)) * 16777619u;
+        n++;
     }
-    uint16_t family = (uint16_t)hash_bytes(letters, n);
+    uint16_t family = (uint16_t)(hash >> 16 ^ hash);
     return family > 1 ? family : 2;
 }
 
-/* What anomaly_agent said lately, so that most requests only compare. */
-static uint16_t family_of(struct str agent)
+/* Remembers what it said lately, so that most requests only compare. */
+uint16_t anomaly_agent(struct str agent)
 {
     static struct {
         uint16_t family; /* 0: free */
@@ -172,7 +174,7 @@ static uint16_t family_of(struct str agent)
     } known[64];
     uint64_t ends[2] = { 0 };
     if (agent.n > sizeof(known[0].text))
-        return anomaly_agent(agent);
+        return family_of(agent);
     if (agent.n < sizeof(ends)) {
         if (agent.n > 0)
             memcpy(ends, agent.p, agent.n);
@@ -184,7 +186,7 @@ static uint16_t family_of(struct str agent)
         (unsigned)((ends[0] ^ ends[1] * 31 ^ agent.n) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
     if (known[at].family == 0 || known[at].n != agent.n ||
         memcmp(known[at].text, agent.p ? agent.p : "", agent.n) != 0) {
-        known[at].family = anomaly_agent(agent);
+        known[at].family = family_of(agent);
         known[at].n = (uint8_t)agent.n;
         if (agent.n > 0)
             memcpy(known[at].text, agent.p, agent.n);
@@ -345,7 +347,7 @@ static bool raised_lately(uint64_t raised, int shift, uint64_t minute)
 static void observe(struct record *rec, const struct req *r, uint64_t minute, struct behaviour *b)
 {
     uint16_t country = (uint16_t)((uint8_t)r->country[0] << 8 | (uint8_t)r->country[1]);
-    b->new_agent = added(rec->agents, AGENT_WORDS, family_of(r->user_agent));
+    b->new_agent = added(rec->agents, AGENT_WORDS, anomaly_agent(r->user_agent));
     b->new_country = country != 0 && added(&rec->countries, 1, country);
 
     for (int i = 0; i < RING; i++) {

@@ -202,6 +202,8 @@ static enum err session_take(struct req *r)
         .break_glass_until = rows_int(found, COL_PRINCIPAL_BY_SESSION_BREAK_GLASS_UNTIL),
     };
     set_role(who, rows_text(found, COL_PRINCIPAL_BY_SESSION_ROLE));
+    who->place = risk_place_kept(rows_text(found, COL_PRINCIPAL_BY_SESSION_ADDRESS),
+                                 rows_text(found, COL_PRINCIPAL_BY_SESSION_USER_AGENT));
     TRY(memberships_read(&r->arena, rows_text(found, COL_PRINCIPAL_BY_SESSION_TEAMS), who));
     struct str permits = rows_text(found, COL_PRINCIPAL_BY_SESSION_PERMISSIONS);
     return permits_read(&r->arena, permits, &who->permits);

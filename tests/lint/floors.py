@@ -26,6 +26,7 @@ LIBRARIES = [    # who may include it: one room, but where a comment says why th
     (r'sqlite3\.h', 'store'),
     (r'hiredis/.*', 'cache'),
     (r'llhttp\.h', 'http'),
+    (r'maxminddb\.h', 'gate'),
     (r'zlib\.h', ('http', 'cache')),    # replies, and large entries in Redis
 ]
 
