@@ -1,7 +1,7 @@
 /* gate/country.h: the country of an address, by a database in MaxMind's format (GEOIP_DB).
  * The database is mapped, once for each process: opened before the fork, again by each process when the settings are
- * read anew. What was looked up lately lies in a table of 1,024 addresses. Nothing here asks anybody or waits. A file in
- * use is replaced by renaming another over it, never written to: it is mapped.
+ * read anew. What was looked up lately lies in a table of 1,024 addresses. Nothing here asks anybody or waits. A file
+ * in use is replaced by renaming another over it, never written to: it is mapped.
  */
 #ifndef GATE_COUNTRY_H
 #define GATE_COUNTRY_H

@@ -5,10 +5,10 @@
  *   yellow   another network, or another agent
  *   orange   another network and another agent, or another country
  *   red      another country and network and agent
- * Who is held to a tenth or to nothing (gate/restraint.h) is one step further; that alone is yellow. API keys are made on one machine and used on others: of them network and agent say nothing. What is not
- * known is as it was. So no single thing is ever red: neither a new address of a mobile network, nor a change between
- * IPv4 and IPv6, nor another client. Only red denies, and the session lives on: its owner asks from where he was, or
- * signs in where he is.
+ * Who is held to a tenth or to nothing (gate/restraint.h) is one step further; that alone is yellow. API keys are made
+ * on one machine and used on others: of them network and agent say nothing. What is not known is as it was. So no
+ * single thing is ever red: neither a new address of a mobile network, nor a change between IPv4 and IPv6, nor another
+ * client. Only red denies, and the session lives on: its owner asks from where he was, or signs in where he is.
  */
 #ifndef GATE_RISK_H
 #define GATE_RISK_H
