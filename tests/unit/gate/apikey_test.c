@@ -23,6 +23,33 @@ static void a_new_key_is_one(void **state)
     assert_memory_not_equal(text, other, sizeof(text));
 }
 
+/* Each place of a key takes many letters, and the public part may have each of the 62. */
+static void keys_are_random_in_every_place(void **state)
+{
+    (void)state;
+    enum { KEYS = 400 };
+    static bool seen[APIKEY_TEXT][256], public[256];
+    uint8_t hash[SHA256_SIZE];
+    int letters = 0;
+    for (int i = 0; i < KEYS; i++) {
+        char text[APIKEY_TEXT];
+        apikey_make(text, hash);
+        for (size_t at = 0; at < sizeof(text); at++)
+            seen[at][(uint8_t)text[at]] = true;
+        for (size_t at = 3; at < 11; at++)
+        public[(uint8_t)text[at]] = true;
+    }
+    for (size_t at = 0; at < APIKEY_TEXT; at++) {
+        int kinds = 0;
+        for (int c = 0; c < 256; c++)
+            kinds += seen[at][c];
+        assert_true(at < 3 || at == 11 ? kinds == 1 : kinds >= 10);
+    }
+    for (int c = 0; c < 256; c++)
+        letters += public[c];
+    assert_int_equal(letters, 62);
+}
+
 #define PUBLIC "aZ09bcde"
 #define SECRET "0123456789_-ABCDEFGHIJKLMNOPQRSTUVWXYZabcde"
 
@@ -74,6 +101,8 @@ static void names_become_bits_and_back(void **state)
     assert_str(permits_write(&a, 0), "[]");
     assert_int_equal(permits_read(&a, permits_write(&a, PERMIT_ALL), &permits), OK);
     assert_int_equal(permits, PERMIT_ALL);
+    struct str all = permits_write(&a, PERMIT_ALL), more = permits_write(&a, UINT64_MAX);
+    assert_true(str_eq(all, more)); /* bits that are no permission have no name */
     arena_reset(&a);
 }
 
@@ -99,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_key_is_one),
+        cmocka_unit_test(keys_are_random_in_every_place),
         cmocka_unit_test(what_is_no_key),
         cmocka_unit_test(a_nul_in_a_key_is_no_letter),
         cmocka_unit_test(names_become_bits_and_back),

@@ -35,6 +35,8 @@ static void their_limits(void **state)
     assert_int_equal(s.windows[1].length, MINUTE);
     assert_int_equal(s.windows[2].limit, 50);
     assert_int_equal(s.windows[2].length, HOUR);
+    for (int i = 0; i < 3; i++)
+        assert_true(s.windows[i].strict);
 }
 
 static void a_known_address_is_spared_the_window_that_a_stranger_can_fill(void **state)

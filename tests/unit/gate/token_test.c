@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define NOW ((int64_t)1000000000)
 
@@ -215,6 +216,21 @@ static void a_full_table_forgets_but_never_mixes_up(void **state)
     assert_in_range(left, 10000, 16384);
 }
 
+static void no_table_is_no_harm(void **state)
+{
+    (void)state;
+    tokens_free(NULL);
+#ifndef __SANITIZE_ADDRESS__ /* which needs all the address space there is */
+    struct rlimit all, little = { 1 << 20, RLIM_INFINITY };
+    assert_int_equal(getrlimit(RLIMIT_AS, &all), 0);
+    little.rlim_max = all.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_AS, &little), 0);
+    struct tokens *none = tokens_new();
+    assert_int_equal(setrlimit(RLIMIT_AS, &all), 0);
+    assert_null(none);
+#endif
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -229,6 +245,7 @@ int main(void)
         TEST(a_short_one_is_read_within_its_bounds),
         TEST(of_a_full_set_the_one_that_ends_first_goes),
         TEST(one_that_is_kept_again_stays_where_it_is),
+        TEST(no_table_is_no_harm),
         TEST(a_full_table_forgets_but_never_mixes_up),
     };
     return cmocka_run_group_tests_name("gate/token", tests, NULL, NULL);

@@ -3,6 +3,8 @@
 
 #include "../../../src/gate/usage.h"
 
+#include "base/hash.h"
+
 #define OTHERS 40 /* more than one change holds */
 
 static struct fixture f;
@@ -109,6 +111,69 @@ static void what_has_no_room_is_left_to_the_next_use(void **state)
     assert_int_equal(used(2 + CHANGE_MAX), turn + 1);
 }
 
+static void the_last_one_that_waits_is_written_too(void **state)
+{
+    (void)state;
+    note(1, turn);
+    note(2, turn);
+    settle();
+    assert_int_equal(used(1), turn);
+    assert_int_equal(used(2), turn);
+}
+
+/* ---- what is remembered: sets of four keys ---- */
+
+#define SETS 1024
+#define WAYS 4
+
+/* The first key from `from` on that belongs to the set. */
+static int64_t key_in(unsigned set, int64_t from)
+{
+    for (;; from++) {
+        struct uuid id = id_of(from);
+        if (hash_bytes(id.b, sizeof(id.b)) % SETS == set)
+            return from;
+    }
+}
+
+static void note_new(int64_t n, int64_t at)
+{
+    make_key(n);
+    note(n, at);
+    settle();
+    assert_int_equal(used(n), at);
+}
+
+/* Whether a further use of its minute is not written. */
+static bool remembered(int64_t n, int64_t at)
+{
+    sql(&f, "update api_keys set last_used_at = null");
+    note(n, at);
+    settle();
+    return used(n) == 0;
+}
+
+static void of_a_full_set_the_oldest_is_forgotten(void **state)
+{
+    (void)state;
+    const unsigned set = 77;
+    for (int oldest = 0; oldest < WAYS; oldest++) {
+        int64_t n[WAYS + 1], beside = key_in(set + 1, 1000 + oldest * 100000), from = beside + 1;
+        turn += DAY;
+        note_new(beside, turn - 2); /* older still, but of another set */
+        for (int i = 0; i <= WAYS; i++, from = n[i - 1] + 1)
+            n[i] = key_in(set, from);
+        for (int i = 0; i < WAYS; i++)
+            note_new(n[i], i == oldest ? turn - 1 : turn + i);
+        note_new(n[WAYS], turn + WAYS);
+        assert_true(remembered(beside, turn + 10));
+        for (int i = 0; i <= WAYS; i++)
+            if (i != oldest)
+                assert_true(remembered(n[i], turn + 10));
+        assert_false(remembered(n[oldest], turn + 10));
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -117,6 +182,8 @@ int main(void)
         TEST(within_a_minute_it_is_not_written_again),
         TEST(what_comes_meanwhile_is_written_after_it),
         TEST(what_has_no_room_is_left_to_the_next_use),
+        TEST(the_last_one_that_waits_is_written_too),
+        TEST(of_a_full_set_the_oldest_is_forgotten),
     };
     return cmocka_run_group_tests_name("gate/usage", tests, NULL, NULL);
 }
