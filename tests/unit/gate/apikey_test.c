@@ -69,6 +69,8 @@ static void what_is_no_key(void **state)
         { "gh_" PUBLIC "__" SECRET, false },
         { "gh_aZ09bcd__" SECRET, false },
         { "gh_aZ09bc-e_" SECRET, false },
+        { "gh_-Z09bcde_" SECRET, false },
+        { "gh_" PUBLIC "_+123456789_-ABCDEFGHIJKLMNOPQRSTUVWXYZabcde", false },
         { "gh_aZ09bc\xc3\xa9_" SECRET, false },
         { "gh_" PUBLIC "_0123456789+/ABCDEFGHIJKLMNOPQRSTUVWXYZabcde", false },
         { "gh_" PUBLIC "_0123456789_-ABCDEFGHIJKLMNOPQRSTUVWXYZabcd=", false },
