@@ -1,7 +1,7 @@
 """Whatever takes access away or gives it is in force when its reply is there: no worker answers from before.
 
-SCENES holds one or more for every route that changes something; a new route without one fails here. In each, every worker
-has answered by the old facts before, and is asked by many fresh connections behind the change."""
+SCENES holds one or more for every route that changes something; a new route without one fails here. In each, all workers
+have answered by the old facts before, and are asked over many fresh connections behind the change."""
 import re
 import time
 import unittest

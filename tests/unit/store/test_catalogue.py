@@ -84,8 +84,8 @@ FILTERS = {
 OF_TEAMS = {'team_members', 'invitations'}
 # Filters whose few values many rows have, and what they leave is read in order all the same.
 COARSE = {('generations', 'kind'), ('projects', 'visibility')}
-# Lists that are put together from several sources, each read in order and no further than a page needs, and then sorted;
-# of teams, those that one user may be in at the most.
+# Lists that are put together from several sources, each read in order and no further than a page needs, and then
+# sorted; of teams, those that one user may be in at the most.
 MERGED = {'project_list', 'generation_list', 'team_list'}
 
 catalogue = migrations = base = None
