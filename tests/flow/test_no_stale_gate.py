@@ -1,7 +1,7 @@
 """Whatever takes access away or gives it is in force when its reply is there: no worker answers from before.
 
-SCENES holds one or more for every route that changes something; a new route without one fails here. In each, all workers
-have answered by the old facts before, and are asked over many fresh connections behind the change."""
+SCENES holds one or more for every route that changes something; a new route without one fails here. In each, all
+workers have answered by the old facts before, and are asked over many fresh connections behind the change."""
 import re
 import time
 import unittest
@@ -321,6 +321,15 @@ def a_user_is_deleted(_):
     looks = [see('projects', key=key), see('projects', who=who.token)]
     yield None, zip(looks, [200, 200])
     yield lambda: ok(boss.delete(f'users/{who.id}')), zip(looks, [401, 401])
+
+
+@scene('POST users/{id}/erase')
+def a_person_is_erased(_):
+    who = someone()
+    ok(boss.delete(f'users/{who.id}'))
+    look = see(f'users/{who.id}', who=boss, tell=field('email'))
+    yield None, [(look, who.email)]
+    yield lambda: ok(boss.post(f'users/{who.id}/erase')), [(look, f'erased:{who.id}')]
 
 
 @scene('POST users/{id}/password')
