@@ -109,12 +109,18 @@ bool rule_host(struct str host)
 {
     if (str_eq(host, STR("*")))
         return true;
+    if (host.n == 0 || host.n > 253)
+        return false;
+    bool v6 = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
+    if (v6)
+        host = (struct str){ host.p + 1, host.n - 2 };
     for (size_t i = 0; i < host.n; i++) {
         char c = host.p[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || memchr("-._:[]", c, 6)))
+        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.';
+        if (!plain && !(v6 ? c == ':' : c == '-' || c == '_'))
             return false;
     }
-    return host.n > 0 && host.n <= 253 && host.p[host.n - 1] != '.';
+    return host.p[host.n - 1] != '.';
 }
 
 bool rule_path(struct str path)

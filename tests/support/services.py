@@ -92,9 +92,7 @@ class Service:
             return
         group = family(self.pid)
         self.process.send_signal(number or self.stop_signal)
-        for pid in group:
-            if alive(pid):
-                os.kill(pid, signal.SIGCONT)
+        send(signal.SIGCONT, group)
         try:
             self.process.wait(STOP_SECONDS)
             self.process = None

@@ -121,7 +121,8 @@ static void rules_are_written_plainly(void **state)
             fail_msg("%s", no_paths[i]);
     assert_true(rule_host(STR("*")) && rule_host(STR("a.example")) && rule_host(STR("[::1]")));
     assert_false(rule_host(STR("")) || rule_host(STR("A")) || rule_host(STR("*.a")) ||
-                 rule_host(STR("a.")));
+                 rule_host(STR("a.")) || rule_host(STR("a:80")) || rule_host(STR("[a")) ||
+                 rule_host(STR("[]")) || rule_host(STR("a]")));
     assert_false(rule_method(STR("HEAD")));
     assert_int_equal(rule_permit(STR("anyone")), PERMIT_ANYONE);
     assert_int_equal(rule_permit(STR("signed-in")), PERMIT_SIGNED_IN);
