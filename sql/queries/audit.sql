@@ -126,7 +126,7 @@ select {clock} as now;
 -- name: audit_chain_page(after int, limit int) many audit_row
 -- lane: analytics
 select c.number, c.id as chained_id, c.link, h.link as head_link, h.at as head_at, h.signature as head_signature,
-    exists (select 1 from audit_tail t where t.id = c.id) as queued, a.id, a.writer, a.sequence, a.at,
+    false as queued, a.id, a.writer, a.sequence, a.at,
     a.principal_kind, a.principal_id, a.session_id, a.action, a.target, a.outcome, a.decision, a.risk, a.correlation, a.subject,
     a.sealed, a.mac, k.sealed as subject_key
 from audit_chain c left join audit a on a.id = c.id left join audit_heads h on h.number = c.number
@@ -136,10 +136,11 @@ where c.number > :after order by c.number limit :limit;
 -- name: audit_writer_page(writer uuid, sequence int, limit int) many audit_row
 -- lane: analytics
 select c.number, c.id as chained_id, c.link, c.link as head_link, a.at as head_at, c.link as head_signature,
-    exists (select 1 from audit_tail t where t.id = a.id) as queued, a.id, a.writer, a.sequence, a.at,
+    t.id is not null as queued, a.id, a.writer, a.sequence, a.at,
     a.principal_kind, a.principal_id, a.session_id, a.action, a.target, a.outcome, a.decision, a.risk, a.correlation, a.subject,
     a.sealed, a.mac, k.sealed as subject_key
-from audit a left join audit_chain c on c.id = a.id left join audit_subjects k on k.id = a.subject
+from audit a left join audit_chain c on c.id = a.id left join audit_tail t on t.id = a.id
+    left join audit_subjects k on k.id = a.subject
 where (a.writer, a.sequence) > (:writer, :sequence) order by a.writer, a.sequence limit :limit;
 
 -- name: audit_export_page(at time, id uuid, limit int) many audit_row

@@ -26,7 +26,7 @@ OWNERS = 100
 SMALL = {'roles', 'signing_keys', 'duties', 'modes', 'schema_migrations'}
 
 # Statements that may read a large table from end to end: each runs seldom, without a request, and wants most rows.
-SWEEPS = {'business_totals', 'outbox_count'}
+SWEEPS = {'business_totals', 'outbox_count', 'audit_heads_adrift'}
 
 EACH = 20_000               # users, and teams, that are linked to five others each
 
