@@ -1,6 +1,6 @@
-/* gate/upstream.h: requests to other services, which a proxy asks about before it passes them on: what was asked for, and
- * the rule that says what it needs. Rules are facts, all active ones cached as one record under an epoch of their own.
- * What no rule names is denied.
+/* gate/upstream.h: requests to other services, which a proxy asks about before it passes them on: what was asked for,
+ * and the rule that says what it needs. Rules are facts, all active ones cached as one record under an epoch of their
+ * own. What no rule names is denied.
  */
 #ifndef GATE_UPSTREAM_H
 #define GATE_UPSTREAM_H
@@ -15,9 +15,9 @@ struct target {
     struct str method; /* a token; HEAD is GET */
 };
 
-/* False when it cannot be read, or could be read in two ways: no slash in front, a '.' or '..' segment, an empty segment
- * but at the end, a backslash, NUL or control character, a bad escape, an encoded slash or percent sign, invalid UTF-8;
- * a host that is none; a method that is no token. `uri` is origin-form: path and query, as the client sent it. */
+/* False when it cannot be read, or could be read in two ways: no slash in front, a '.' or '..' segment, an empty
+ * segment but at the end, a backslash, NUL or control character, a bad escape, an encoded slash or percent sign, invalid
+ * UTF-8; a host that is none; a method that is no token. `uri` is origin-form: path and query, as the client sent it. */
 bool target_read(struct arena *a, struct str host, struct str method, struct str uri,
                  struct target *out);
 

@@ -1,8 +1,7 @@
-/* Requests to other services, decided for the proxy in front of them: nginx (auth_request), Traefik (ForwardAuth), Envoy
- * (ext_authz over HTTP). The proxy says what was asked for and hands the credentials on; identity and context are judged
- * as for any request, then by the rule that fits: mode, permission, limit. 200 with who it is, or why not.
- * Only a proxy that is believed is listened to, and only in one way at a time: what a client adds must not speak for the
- * proxy.
+/* Requests to other services, decided for the proxy in front of them: nginx (auth_request), Traefik (ForwardAuth),
+ * Envoy (ext_authz over HTTP). The proxy says what was asked for and hands the credentials on; identity and context are
+ * judged as for any request, then by the rule that fits: mode, permission, limit. 200 with who it is, or why not. Only
+ * a proxy that is believed is listened to, and only in one way at a time: what a client adds must not speak for it.
  */
 #include "api/all.h"
 #include "gate/facts.h"

@@ -30,8 +30,8 @@ static struct str last_entry(struct str *list)
 bool req_proxied(const struct req *r)
 {
     const struct in6_addr *peer = &r->peer;
-    bool loopback = IN6_IS_ADDR_LOOPBACK(peer) ||
-                    (IN6_IS_ADDR_V4MAPPED(peer) && peer->s6_addr[12] == 127);
+    bool loopback =
+        IN6_IS_ADDR_LOOPBACK(peer) || (IN6_IS_ADDR_V4MAPPED(peer) && peer->s6_addr[12] == 127);
     return loopback || network_has(proxies, nproxies, peer);
 }
 

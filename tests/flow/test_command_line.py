@@ -289,7 +289,7 @@ class Words(Commands):
         lines = self.run_ok('routes').splitlines()
         self.assertGreater(len(lines), 40)
         for line in lines:
-            self.assertRegex(line, r'^(GET|POST|PUT|PATCH|DELETE) +/\S* +\S+ +\S+ +\S+$')
+            self.assertRegex(line, r'^(GET|POST|PUT|PATCH|DELETE|ANY) +/\S* +\S+ +\S+ +\S+$')
 
     def test_version_and_help(self):
         self.assertRegex(self.run_ok('--version'), r'\d+\.\d+')

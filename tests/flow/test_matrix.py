@@ -282,6 +282,8 @@ def load_tests(loader, standard, pattern):
         if not line.strip():
             continue
         method, path, permit = line.split()[:3]
+        if method == 'ANY':
+            continue        # what it answers is about another request: test_forward_auth
         name = 'test_' + re.sub(r'\W+', '_', f'{method} {path}').strip('_').lower()
         setattr(Matrix, name, lambda self, m=method, p=path, need=permit: self.check(m, p, need))
     for case in (Table, Matrix, Scopes, Escalation):

@@ -466,6 +466,25 @@ def a_task_and_the_generation_that_it_makes(w):
     yield lambda: ok(who.delete(f'tasks/{id}')), zip(looks, [404, 'cancelled'])
 
 
+# ---- rules for requests to other services ----
+
+@scene('POST upstreams', 'PATCH upstreams/{id}', 'DELETE upstreams/{id}')
+def a_rule_is_made_changes_and_ends(_):
+    path = '/of-this-scene/'
+    looks = [see('/forward-auth' + path, who=who) for who in (None, ann, boss)]
+    row = {}
+
+    def change(**fields):
+        ok(boss.patch('upstreams/' + row['id'], fields))
+    yield None, zip(looks, [403, 403, 403])
+    yield (lambda: row.update(boss.made('upstreams', {'path': path, 'permission': 'signed-in'})),
+           zip(looks, [401, 200, 200]))
+    yield lambda: change(permission='users:manage'), zip(looks, [401, 403, 200])
+    yield lambda: change(status='paused'), zip(looks, [403, 403, 403])
+    yield lambda: change(status='active', permission='anyone'), zip(looks, [200, 200, 200])
+    yield lambda: ok(boss.delete('upstreams/' + row['id'])), zip(looks, [403, 403, 403])
+
+
 # ---- the test ----
 
 class EveryRoute(Case):

@@ -376,7 +376,8 @@ class OpenApi(Case):
 
     def test_holds_every_route_and_no_other(self):
         _, out, _ = server.run('routes')
-        routes = {(line.split()[0].lower(), line.split()[1]) for line in out.splitlines() if line.strip()}
+        routes = {(line.split()[0].lower().replace('any', 'get'), line.split()[1])      # of any method once
+                  for line in out.splitlines() if line.strip()}
         told = {(method, path) for path, item in self.doc['paths'].items() for method in item
                 if method in ('get', 'post', 'put', 'patch', 'delete', 'head', 'options')}
         self.assertEqual(told - {pair for pair in told if pair[0] in ('head', 'options')}, routes)

@@ -5,6 +5,10 @@ import shutil
 from .process import Port
 from .services import Service, answers
 
+# What the service behind it answers: what of the request reached it.
+SAID = ' '.join(['method=$request_method', 'uri=$request_uri',
+                 *(f'{word}=$http_x_auth_{word}' for word in ('user', 'role', 'kind', 'session'))])
+
 CONFIG = '''
 daemon off;
 worker_processes 1;
@@ -23,7 +27,7 @@ http {{
         listen 127.0.0.1:{upstream};
         location / {{
             default_type text/plain;
-            return 200 "method=$request_method uri=$request_uri user=$http_x_auth_user role=$http_x_auth_role kind=$http_x_auth_kind session=$http_x_auth_session";
+            return 200 "{said}";
         }}
     }}
 
@@ -81,7 +85,7 @@ class Nginx(Service):
     def prepare(self):
         with open(self.path('conf'), 'w') as file:
             file.write(CONFIG.format(folder=self.folder, port=self.port, upstream=self.upstream_held.number,
-                                     gatehouse=self.gatehouse))
+                                     gatehouse=self.gatehouse, said=SAID))
 
     def command(self):
         program = shutil.which('nginx') or '/usr/sbin/nginx'

@@ -211,10 +211,11 @@ static void add(int id, const char *host, const char *path, const char *methods,
                 int priority, const char *status)
 {
     char text[600];
-    snprintf(text, sizeof(text),
-             "insert into upstreams values (x'0190a1b2c3d47e5f8a6b7c8d9e0f1a%02x', '%s', '%s', '%s', "
-             "'%s', 'default', %d, '%s', '{}', 1, %d, 0)",
-             (unsigned)id, host, path, methods, permit, priority, status, id);
+    snprintf(
+        text, sizeof(text),
+        "insert into upstreams values (x'0190a1b2c3d47e5f8a6b7c8d9e0f1a%02x', '%s', '%s', '%s', "
+        "'%s', 'default', %d, '%s', '{}', 1, %d, 0)",
+        (unsigned)id, host, path, methods, permit, priority, status, id);
     sql(&f, text);
     epoch_bump(EPOCH_UPSTREAMS, NULL, 0);
 }

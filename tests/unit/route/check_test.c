@@ -107,6 +107,28 @@ static void paths(void **state)
     refused("gate-ways: GET /health: declared twice");
 }
 
+static void any_method(void **state)
+{
+    (void)state;
+    whole();
+    b.actions[0].list = false;
+    b.actions[0].method = ANY_METHOD;
+    refused("things: ANY /api/v1/things: for any method, but it looks at a body or is not plain");
+    b.actions[0].list = false;
+    b.actions[0].method = ANY_METHOD;
+    b.actions[0].unread = b.actions[0].plain = true;
+    b.actions[0].path = "/ask/*";
+    refused("nothing");
+    b.actions[0].list = false;
+    b.actions[0].method = ANY_METHOD;
+    b.actions[0].unread = b.actions[0].plain = true;
+    b.actions[0].path = "/ask/*/more";
+    refused(
+        "things: ANY /ask/*/more: the segment '*' of its path is neither {id} nor a plain word");
+    b.actions[0].path = "/ask/*";
+    refused("things: GET /ask/*: the segment '*' of its path is neither {id} nor a plain word");
+}
+
 static void methods(void **state)
 {
     (void)state;
@@ -121,11 +143,12 @@ static void methods(void **state)
     b.actions[1].audit = "create";
     refused("things: POST /api/v1/things: its audit noun 'create' is not of the form noun.verb");
     b.actions[0].method = HEAD;
-    refused("things: HEAD /api/v1/things: its method is none of GET, POST, PUT, PATCH, DELETE");
+    refused(
+        "things: HEAD /api/v1/things: its method is none of GET, POST, PUT, PATCH, DELETE, ANY");
     b.actions[6].no_body = false;
     refused("nothing"); /* then it takes the fields of the resource */
     b.actions[0].method = METHOD_NONE;
-    refused("things: - /api/v1/things: its method is none of GET, POST, PUT, PATCH, DELETE");
+    refused("things: - /api/v1/things: its method is none of GET, POST, PUT, PATCH, DELETE, ANY");
 }
 
 static void permissions(void **state)
@@ -358,6 +381,7 @@ int main(void)
         cmocka_unit_test(names),
         cmocka_unit_test(paths),
         cmocka_unit_test(methods),
+        cmocka_unit_test(any_method),
         cmocka_unit_test(permissions),
         cmocka_unit_test(handlers),
         cmocka_unit_test(bodies),

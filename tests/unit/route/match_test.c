@@ -4,10 +4,20 @@
 
 static struct req r;
 
+/* Behind the things: what answers any method. */
+static const struct action any_actions[] = {
+    { ANY_METHOD, "/ask", .permit = PERMIT_ANYONE, .run = thing_run, .plain = true, .unread = true, .says = "Ask." },
+    { ANY_METHOD, "/ask/*", .permit = PERMIT_ANYONE, .run = thing_run, .plain = true, .unread = true, .says = "Ask." },
+    { PUT, "/ask/one", .permit = PERMIT_ANYONE, .run = thing_run, .plain = true, .says = "Put." },
+};
+static const struct resource asking = { .noun = "asking", .plural = "askings", .no_metadata = true,
+                                        RESOURCE_ACTIONS(any_actions) };
+static const struct resource *const all[] = { &things, &gates, &asking, NULL };
+
 static int begin(void **state)
 {
     *state = &r;
-    resources_init(thing_resources);
+    resources_init(all);
     route_init();
     return 0;
 }
@@ -147,6 +157,29 @@ static void what_gate_uuid_is_to_judge_gets_there(void **state)
     assert_int_equal(match(GET, THINGS "/..."), NEXT);
 }
 
+static void any_method_and_any_tail(void **state)
+{
+    (void)state;
+    static const enum method methods[] = { GET, POST, PUT, PATCH, DELETE, OPTIONS };
+    static const char *const tails[] = { "/ask/",     "/ask/a",     "/ask/a/b/c/d", "/ask//",
+                                         "/ask/../x", "/ask/%2f{}", "/ask/*",       "/ask/\"" };
+    for (int i = 0; i < COUNT(methods); i++) {
+        assert_int_equal(match(methods[i], "/ask"), NEXT);
+        assert_ptr_equal(r.action, &any_actions[0]);
+        for (int k = 0; k < COUNT(tails); k++) {
+            assert_int_equal(match(methods[i], tails[k]), NEXT);
+            assert_ptr_equal(r.action, &any_actions[1]);
+            assert_int_equal(r.target_ids.n, 0);
+        }
+    }
+    assert_int_equal(match(PUT, "/ask/one"), NEXT);
+    assert_ptr_equal(r.action, &any_actions[2]);
+    assert_int_equal(match(POST, "/ask/one"), DENY); /* a path of its own is no tail */
+    assert_int_equal(r.err, ERR_METHOD);
+    assert_int_equal(match(GET, "/asking"), DENY);
+    assert_int_equal(match(GET, "/as"), DENY);
+}
+
 static void the_walk_itself(void **state)
 {
     (void)state;
@@ -173,6 +206,7 @@ int main(void)
         cmocka_unit_test(options_are_answered_here),
         cmocka_unit_test(no_path_has_a_second_spelling),
         cmocka_unit_test(what_gate_uuid_is_to_judge_gets_there),
+        cmocka_unit_test(any_method_and_any_tail),
         cmocka_unit_test(the_walk_itself),
     };
     return cmocka_run_group_tests(tests, begin, end);
