@@ -154,6 +154,7 @@ struct req {
     char country[2]; /* of the address, ISO 3166-1; zero: not known */
     int risk;              /* enum risk (gate/risk.h): how unlike itself the session is used */
     unsigned risk_reasons; /* what spoke against it */
+    bool rated;            /* that has been judged */
 
     /* what it does */
     struct rows rows;         /* the handler's */

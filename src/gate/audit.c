@@ -14,7 +14,11 @@
 
 #include <stdio.h>
 
-#define RISK_UNRATED "unrated"
+/* Of who is nobody's session or key, or was refused before gate context, there is nothing to say. */
+static const char *risk_said(const struct req *r)
+{
+    return r->rated ? risk_name((enum risk)r->risk) : "unrated";
+}
 
 /* {"fields":["name","status"]}: which fields the request named. */
 static struct str detail_of(struct req *r)
@@ -101,7 +105,7 @@ static bool add_row(struct req *r, int slot, struct str noun, const struct uuid 
         .action = noun,
         .correlation = r->id,
         .outcome = outcome,
-        .risk = RISK_UNRATED,
+        .risk = risk_said(r),
         .payload = detail.p ? payload_of(r, detail) : STR_NONE,
     };
     return row.payload.p && audit_add(&r->change, &r->arena, keyring_chain(r->keyring), &row,
@@ -225,7 +229,7 @@ void audit_denied(struct req *r)
         .local = r->local,
         .address = r->address,
         .outcome = sign_in ? "sign_in_failed" : "denied",
-        .risk = RISK_UNRATED,
+        .risk = risk_said(r),
         .gate = r->inner && r->inner->name ? r->inner->name : r->at->name,
         .reason = r->reason,
     };

@@ -140,5 +140,6 @@ enum risk risk_of(struct req *r, const struct risk_facts *facts, const struct uu
     };
     enum risk risk = risk_judge(facts, &seen, &r->risk_reasons);
     r->risk = risk;
+    r->rated = true;
     return risk;
 }
