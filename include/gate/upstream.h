@@ -16,8 +16,9 @@ struct target {
 };
 
 /* False when it cannot be read, or could be read in two ways: no slash in front, a '.' or '..' segment, an empty
- * segment but at the end, a backslash, NUL or control character, a bad escape, an encoded slash or percent sign, invalid
- * UTF-8; a host that is none; a method that is no token. `uri` is origin-form: path and query, as the client sent it. */
+ * segment but at the end, a backslash, NUL or control character, a bad escape, an encoded slash or percent sign,
+ * invalid UTF-8; a host that is none; a method that is no token. `uri` is origin-form: path and query, as the client
+ * sent it. */
 bool target_read(struct arena *a, struct str host, struct str method, struct str uri,
                  struct target *out);
 
