@@ -1,6 +1,6 @@
 /* api/events.c: a row as a stream of events: as it is now, then each time it changes. Any resource may name
- * events_steps in an action whose path names the row. The gates look again before each event, and whenever what they stand on moves,
- * so the stream ends with the access to the row.
+ * events_steps in an action whose path names the row. The gates look again before each event, and whenever what they
+ * stand on moves, so the stream ends with the access to the row.
  */
 #include "api/crud.h"
 #include "base/clock.h"
