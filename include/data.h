@@ -29,6 +29,8 @@ bool data_store(char out[PATH_MAX]);
 bool data_embedded(char out[PATH_MAX]);
 /* Opens the database of countries, GEOIP_DB, for this process and those that it forks. */
 bool data_country(void);
+/* Makes the folder of media. */
+bool data_media(void);
 /* Address of the control socket. False when it is too long for one. */
 bool data_control(struct sockaddr_un *out);
 

@@ -1,5 +1,6 @@
 #include "data.h"
 
+#include "api/media.h"
 #include "base/base64.h"
 #include "base/config.h"
 #include "base/random.h"
@@ -207,4 +208,13 @@ bool data_control(struct sockaddr_un *out)
     warnx("DATA_DIR is too long for its control socket: at most %zu characters",
           sizeof(out->sun_path) - sizeof("/control.sock"));
     return false;
+}
+
+bool data_media(void)
+{
+    char why[FILE_PATH + 100];
+    bool ok = media_prepare(why, sizeof(why)) == OK;
+    if (!ok)
+        warnx("%s", why);
+    return ok;
 }

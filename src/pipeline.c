@@ -8,6 +8,7 @@
 #include "pipeline.h"
 
 #include "base/clock.h"
+#include "base/config.h"
 #include "base/epoch.h"
 #include "base/log.h"
 #include "base/metric.h"
@@ -27,6 +28,7 @@ static stage_fn route, body, fresh, handle, handle_goes_on, commit, committed, r
 static const struct stage stages[] = {
     { "flood",       gate_flood,       NULL                    }, /* gate 10, the address */
     { "route",       route,            NULL                    }, /* path and method become an action */
+    { "signature",   gate_signature,   NULL                    }, /* gate 6: the URL itself */
     { "identity",    gate_identity,    gate_identity_known     }, /* who asks */
     { "emergency",   gate_emergency,   NULL                    }, /* gate 9 */
     { "uuid",        gate_uuid,        NULL                    }, /* gate 1 */
@@ -336,6 +338,8 @@ size_t pipeline_body_max(const struct req *r)
 {
     if (r->action->unread)
         return 0;
+    if (r->action->stream)
+        return (size_t)config.media_max_megabytes << 20;
     return r->action->body_max ? r->action->body_max : BODY_MAX;
 }
 

@@ -282,7 +282,7 @@ bool start_prepare(struct worker_start *out, int workers, const char *config_pat
     umask(077);
     raise_descriptors();
     if (!data_store(store) || !data_control(&control) || !lanes_read(workers, out->lanes) ||
-        !data_country() || !declare_resources())
+        !data_country() || !data_media() || !declare_resources())
         return false;
     out->secret = data_secret();
     if (!out->secret.p)

@@ -15,6 +15,7 @@
 #include "http/flow.h"
 #include "jobs/jobs.h"
 #include "net/conn.h"
+#include "net/file.h"
 #include "net/listen.h"
 #include "net/loop.h"
 #include "net/offload.h"
@@ -37,6 +38,8 @@
 #define POOL_THREADS 2
 #define POOL_DEPTH 1024
 #define PASSWORDS_DEPTH 64
+#define FILES_THREADS 4 /* that wait for disks, so that what the store asks need not */
+#define FILES_DEPTH 1024
 #define PASSWORDS_NICE 10
 #define END_TURN_MS 20            /* how often an ending worker looks whether all is done */
 #define QUEUE_GRACE (SECOND / 10) /* for who has connected, but has not been accepted yet */
@@ -64,7 +67,7 @@ static struct {
     struct redis *redis; /* NULL: none is set */
     struct cache *cache;
     struct windows *windows;
-    struct offload *pool, *passwords;
+    struct offload *pool, *passwords, *files;
     struct keyring *keyring;
 
     /* what is asked at the start */
@@ -212,6 +215,7 @@ static enum err lend_rooms(void)
         .windows   = worker.windows,
         .pool      = worker.pool,
         .passwords = worker.passwords,
+        .files     = worker.files,
         .keyring   = worker.keyring,
         .start     = pipeline_start,
         .resume    = pipeline_resume,
@@ -271,7 +275,8 @@ static enum err open_rooms(void)
     worker.keyring = keyring_new(worker.store, worker.start.secret);
     worker.pool = offload_new(POOL_THREADS, POOL_DEPTH, 0);
     worker.passwords = offload_new(hashers, PASSWORDS_DEPTH, PASSWORDS_NICE);
-    if (!worker.keyring || !worker.pool || !worker.passwords)
+    worker.files = offload_new(FILES_THREADS, FILES_DEPTH, 0);
+    if (!worker.keyring || !worker.pool || !worker.passwords || !worker.files)
         return ERR_NO_MEMORY;
     return lend_rooms();
 }
@@ -310,6 +315,7 @@ static void serve(void)
         .keyring   = worker.keyring,
         .pool      = worker.pool,
         .passwords = worker.passwords,
+        .files     = worker.files,
         .node      = worker.start.node,
         .first     = worker.start.number == 0,
     };
@@ -378,6 +384,8 @@ static void close_rooms(void)
     compress_fini();
     watch_fini();
     route_fini();
+    offload_free(worker.files);
+    file_fini();
     offload_free(worker.passwords);
     offload_free(worker.pool);
     keyring_free(worker.keyring);

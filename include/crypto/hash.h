@@ -7,6 +7,13 @@
 #define SHA256_SIZE 32
 
 void sha256(struct str data, uint8_t out[SHA256_SIZE]);
+/* The same of what comes in pieces. */
+struct sha256 {
+    uint64_t state[16];
+};
+void sha256_begin(struct sha256 *s);
+void sha256_add(struct sha256 *s, struct str piece);
+void sha256_end(struct sha256 *s, uint8_t out[SHA256_SIZE]);
 void hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_SIZE]);
 /* Of n parts, one behind the other. */
 void hmac_sha256_of(struct str key, const struct str *parts, int n, uint8_t out[SHA256_SIZE]);

@@ -116,6 +116,7 @@ enum verdict look_again(struct req *r, struct look *look);
 /* ---- stages, in the order of the pipeline; each in the file of its name ---- */
 
 stage_fn gate_flood;                         /* 10, the address window, before anything is known */
+stage_fn gate_signature;                     /* 6, the URL itself */
 stage_fn gate_identity, gate_identity_known; /* the principal's facts */
 stage_fn gate_emergency;                     /* 9 */
 stage_fn gate_uuid;                          /* 1 */
@@ -150,6 +151,10 @@ enum err judge_ownership(const struct principal *who, const struct resource *res
                          struct reach *out, const char **reason) CHECKED;
 enum err judge_inheritance(const struct principal *who, const struct facts *facts, enum access need,
                            int64_t now, const char **reason) CHECKED;
+
+/* Gate 6 on one row: OK where res has no media. The arena is for what is looked at. */
+enum err judge_media(struct arena *a, const struct principal *who, const struct resource *res,
+                     const struct facts *facts, int64_t now, const char **reason) CHECKED;
 
 /* An ancestor keeps the row from who altogether: who may not read it meets the answer for what is not there, also where
  * gate 3 would refuse what he asks for openly. */

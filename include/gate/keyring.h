@@ -26,6 +26,8 @@ bool keyring_moved(const struct keyring *k);
 const struct keys *keyring_keys(const struct keyring *k);
 /* The 32-byte key that signing keys are sealed under. */
 const uint8_t *keyring_seal(const struct keyring *k);
+/* The one that URLs are signed under. */
+const uint8_t *keyring_urls(const struct keyring *k);
 /* The keys of the audit chain. */
 const struct chain_keys *keyring_chain(const struct keyring *k);
 

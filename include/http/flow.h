@@ -16,7 +16,7 @@ struct flow_setup {
     struct store *store;
     struct cache *cache;
     struct windows *windows;
-    struct offload *pool, *passwords;
+    struct offload *pool, *passwords, *files;
     struct keyring *keyring;
     void (*start)(struct req *r);            /* pipeline_start */
     void (*resume)(struct req *r);           /* pipeline_resume: its wait was woken */

@@ -99,7 +99,7 @@ struct req {
     struct store *store;
     struct cache *cache;
     struct windows *windows;
-    struct offload *pool, *passwords;
+    struct offload *pool, *passwords, *files;
     struct keyring *keyring;
 
     /* what was asked */
@@ -132,6 +132,7 @@ struct req {
     int nfaults;
 
     /* what is known */
+    struct signature *signature; /* of the URL (gate/signature.h), NULL when it has none */
     struct principal *who;    /* gate/facts.h; never NULL behind identity */
     struct facts *facts;      /* of the row that the path names; NULL without one */
     struct look *look;        /* a look-up under way (gate/facts.h) */

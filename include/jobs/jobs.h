@@ -23,7 +23,7 @@ struct jobs_setup {
     struct redis *redis; /* NULL: none */
     struct windows *windows;
     struct keyring *keyring;
-    struct offload *pool, *passwords;
+    struct offload *pool, *passwords, *files;
     struct uuid node; /* this one among those that share the store or Redis */
     bool first; /* of the workers of its node */
 };

@@ -155,6 +155,7 @@ struct action {
     bool no_body;              /* takes no body at all although its method may have one */
     bool unread;               /* whatever the body is, it is not read: the request is somebody else's */
     size_t body_max;           /* bytes; 0: 1 MiB */
+    bool signable;             /* a signed URL may take the place of credentials (gate/signature.h) */
     bool stream;               /* its handler reads the body, of any type, piece by piece (http/stream.h) */
     stage_fn *run;             /* composes the reply or the change, or asks */
     stage_fn *then;            /* when run waits */

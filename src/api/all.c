@@ -6,7 +6,7 @@ const struct resource *const api_resources[] = {
     &startups, &agents, &tasks,
     &teams, &team_members, &invitations, &accepting,
     &projects, &project_teams, &collaborators,
-    &generations, &models, &templates,
+    &generations, &media, &models, &templates,
     &mode, &break_glass, &restraints, &access_decisions, &audit, &erasures,
     &upstreams, &forwarding,
     NULL,

@@ -47,8 +47,10 @@ static enum verdict update_may_share(struct req *r)
 static enum verdict update_share(struct req *r)
 {
     struct str before = rows_text(&r->facts->row, COL_PROJECT_VISIBILITY);
-    if (is_public(before) != is_public(r->row[COL_PROJECT_VISIBILITY].text))
+    if (is_public(before) != is_public(r->row[COL_PROJECT_VISIBILITY].text)) {
         add_project_open(&r->change, &r->facts->id);
+        add_media_open(&r->change, &r->facts->id);
+    }
     add_first_team(r);
     return NEXT;
 }

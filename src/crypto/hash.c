@@ -30,6 +30,28 @@ void sha256(struct str data, uint8_t out[SHA256_SIZE])
     end(&c, out);
 }
 
+_Static_assert(sizeof(mbedtls_sha256_context) <= sizeof(struct sha256), "the state is larger");
+
+static mbedtls_sha256_context *context_of(struct sha256 *s)
+{
+    return (mbedtls_sha256_context *)(void *)s->state;
+}
+
+void sha256_begin(struct sha256 *s)
+{
+    begin(context_of(s));
+}
+
+void sha256_add(struct sha256 *s, struct str piece)
+{
+    feed(context_of(s), piece.p, piece.n);
+}
+
+void sha256_end(struct sha256 *s, uint8_t out[SHA256_SIZE])
+{
+    end(context_of(s), out);
+}
+
 /* Begins a hash with the key's block, each byte of it turned by `pad`. */
 static void begin_keyed(mbedtls_sha256_context *c, const uint8_t key[BLOCK], uint8_t pad)
 {

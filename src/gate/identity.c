@@ -8,6 +8,8 @@
 #include "gate/apikey.h"
 #include "gate/keyring.h"
 #include "gate/permits.h"
+#include "gate/signature.h"
+#include "gate/subject.h"
 #include "gen/stmt.h"
 #include "memberships.h"
 #include "usage.h"
@@ -21,6 +23,7 @@ struct known {
 /* The stage's state, in the arena: r->who points to its first member. */
 struct caller {
     struct known known;
+    struct subject_look *signer; /* of a signed URL */
     stage_fn *then;       /* goes on when the wait is woken */
     struct str token;
     struct claims claims; /* of an access token */
@@ -345,6 +348,36 @@ static struct str bearer(struct str authorization)
     return rest.n > 0 ? rest : STR_NONE;
 }
 
+/* ---- who signed the URL ---- */
+
+static enum verdict signer_known(struct req *r)
+{
+    const struct subject_look *look = caller_of(r)->signer;
+    if (look->err != OK)
+        return cannot_tell(r);
+    if (!look->found || !look->who.live)
+        return req_deny_for(r, ERR_NOT_FOUND, "who signed the URL is not active");
+    *r->who = look->who;
+    r->carried[0] = look->under;
+    return NEXT;
+}
+
+static enum verdict signer_here(struct req *r)
+{
+    return subject_again(r, caller_of(r)->signer) == WAIT ? WAIT : signer_known(r);
+}
+
+static enum verdict signer_look(struct req *r)
+{
+    struct caller *c = caller_of(r);
+    c->signer = ARENA_NEW(&r->arena, struct subject_look);
+    c->then = signer_here;
+    if (!c->signer)
+        return req_deny(r, ERR_NO_MEMORY);
+    return subject_begin(r, c->signer, &r->signature->signer, false) == WAIT ? WAIT
+                                                                             : signer_known(r);
+}
+
 static enum verdict operator(struct req *r)
 {
     static const struct principal who = {
@@ -369,6 +402,8 @@ enum verdict gate_identity(struct req *r)
 
     if (r->local)
         return operator(r);
+    if (r->signature)
+        return signer_look(r);
     if (r->authorization.p && r->api_key.p)
         return req_deny_for(r, ERR_BAD_HEADER, "both Authorization and X-API-Key");
     if (!r->authorization.p && !r->api_key.p)

@@ -18,7 +18,7 @@ struct asker {
 
 struct keyring {
     struct store *store;
-    uint8_t seal[SHA256_SIZE];
+    uint8_t seal[SHA256_SIZE], urls[SHA256_SIZE];
     struct chain_keys chain;
     struct keys keys;
     bool loaded;
@@ -51,6 +51,7 @@ struct keyring *keyring_new(struct store *store, struct str secret)
     }
     k->store = store;
     derive_key(secret, "signing keys", k->seal);
+    derive_key(secret, "signed urls", k->urls);
     chain_keys(secret, &k->chain);
     wait_init(&k->wait, woken);
     return k;
@@ -245,4 +246,9 @@ enum err keyring_verify(struct keyring *k, struct arena *a, struct str token, in
     if (err == OK)
         tokens_keep(k->tokens, token, out);
     return err;
+}
+
+const uint8_t *keyring_urls(const struct keyring *k)
+{
+    return k->urls;
 }

@@ -42,6 +42,7 @@ static void begin(struct flow *f)
     r->windows = flows.use.windows;
     r->pool = flows.use.pool;
     r->passwords = flows.use.passwords;
+    r->files = flows.use.files;
     r->keyring = flows.use.keyring;
     f->phase = FLOW_HEAD;
     f->body_err = OK;
