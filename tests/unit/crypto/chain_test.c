@@ -5,11 +5,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "base/random.h"
 #include "crypto/chain.h"
 
-#include <stdio.h>
+#include <time.h>
 
 static struct chain_keys keys;
 static struct arena arena;
@@ -148,7 +147,14 @@ static void what_is_sealed_opens_only_as_what_it_is(void **state)
     assert_int_equal(chain_subject_open(&arena, &keys, &subject, sealed, opened), ERR_BAD_TOKEN);
 }
 
-/* What one row costs the loop; shown, not judged. */
+static double cpu_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+/* What one row costs the loop, in time of the processor; shown, not judged. */
 static void what_a_row_costs(void **state)
 {
     (void)state;
@@ -157,7 +163,7 @@ static void what_a_row_costs(void **state)
     uint8_t key[CHAIN_KEY] = { 1 }, mac[SHA256_SIZE];
     struct chain_row row = a_row();
     memset(plain, 'x', sizeof(plain));
-    int64_t begin = clock_mono_now();
+    double begin = cpu_us();
     for (int i = 0; i < TIMES; i++) {
         arena_reset(&arena);
         assert_int_equal(chain_payload_seal(&arena, key, &row.id,
@@ -165,8 +171,7 @@ static void what_a_row_costs(void **state)
                          OK);
         chain_mac(&keys, &row, mac);
     }
-    print_message("# %.2f us to seal and sign a row of 300 bytes\n",
-                  (double)(clock_mono_now() - begin) / TIMES);
+    print_message("# %.2f us to seal and sign a row of 300 bytes\n", (cpu_us() - begin) / TIMES);
 }
 
 static int make_keys(void **state)
