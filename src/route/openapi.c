@@ -177,7 +177,7 @@ bool action_may_answer(const struct action *a, const struct resource *res, int s
     case 404:
         return action_ids(a) > 0;
     case 409:
-        return changes;
+        return changes && !a->unread;
     case 412:
         return changes_row(a, res);
     case 413:
@@ -186,7 +186,7 @@ bool action_may_answer(const struct action *a, const struct resource *res, int s
     case 422:
         return body || a->list;
     case 429:
-        return a->rate != RATE_NONE;
+        return a->rate != RATE_NONE || a->unread; /* of the other's class */
     default:
         return false; /* the default response covers it */
     }
@@ -226,6 +226,8 @@ static void put_operation_id(struct text *t, const struct action *a)
         text_char(t, '_');
         if (str_eq(segment, STR("{id}")))
             segment = STR("by_id");
+        if (str_eq(segment, STR("*")))
+            segment = STR("any_path");
         for (size_t i = 0; i < segment.n; i++)
             text_char(t, segment.p[i] == '-' || segment.p[i] == '.' ? '_' : segment.p[i]);
     }
