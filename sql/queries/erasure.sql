@@ -18,6 +18,10 @@ update sessions set address = '', user_agent = '' where owner_id = :owner_id;
 -- lane: admin
 delete from sign_ins where user_id = :user_id;
 
+-- name: erasure_devices(user_id uuid) change any
+-- lane: admin
+delete from devices where user_id = :user_id;
+
 -- name: erasure_replies(principal_id uuid) change any
 -- lane: admin
 delete from idempotency where principal_id = :principal_id;

@@ -65,10 +65,10 @@ select u.status, u.role, r.permissions, u.token_version, {user_teams} as teams
 from users u join roles r on r.name = u.role
 where u.id = :id;
 
--- name: user_by_email(email text, address text, device int) one (id uuid, password_hash text, role text, status text, token_version int, known bool, devices bool, device_known bool)
+-- name: user_by_email(email text, address text, device int) one (id uuid, password_hash text, role text, status text, token_version int, known bool, devices int, device_known bool)
 -- lane: auth
 select id, password_hash, role, status, token_version,
     exists (select 1 from sign_ins where user_id = users.id and address = :address) as known,
-    exists (select 1 from devices where user_id = users.id) as devices,
+    (select count(*) from devices where user_id = users.id) as devices,
     exists (select 1 from devices where user_id = users.id and device = :device) as device_known
 from users where email = :email;

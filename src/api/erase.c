@@ -32,6 +32,7 @@ static enum verdict user_erase(struct req *r)
     add_erasure_user(&r->change, id, email, r->now);
     add_erasure_sessions(&r->change, id);
     add_erasure_sign_ins(&r->change, id);
+    add_erasure_devices(&r->change, id);
     add_erasure_replies(&r->change, id);
     add_audit_subject_erase(&r->change, id);
     reply_empty(r, 204);

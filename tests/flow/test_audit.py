@@ -214,6 +214,7 @@ class Erasing(Case):
         self.assertNotIn(user.email, str([dict(row) for row in server.query('select * from users')]))
         self.assertEqual(server.query('select address, user_agent from sessions where owner_id = ?',
                                       uuid.UUID(user.id)), [{'address': '', 'user_agent': ''}])
+        self.assertEqual(server.query('select * from devices where user_id = ?', uuid.UUID(user.id)), [])
         wait_sealed()
         status, text = verify()
         self.assertEqual(status, 0, text)
