@@ -1,5 +1,5 @@
-/* api/media.h: where the bytes of media lie: under MEDIA_DIR by generated names, in folders of two levels; what is still
- * being received, in the folder `tmp`. Nothing that a client sent is ever part of a path.
+/* api/media.h: where the bytes of media lie: under MEDIA_DIR by generated names, in folders of two levels; what is
+ * still being received, in the folder `tmp`. Nothing that a client sent is ever part of a path.
  */
 #ifndef API_MEDIA_H
 #define API_MEDIA_H

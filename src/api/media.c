@@ -46,15 +46,15 @@ static const struct stage create_steps[] = {
 /* ---- signing ---- */
 
 static const struct field sign_fields[] = {
-    { "method",     ONEOF, .oneof = "GET|PUT", .required = true, .says = "What the URL is for; GET is good for HEAD too." },
+    { "method",     ONEOF, .oneof = "GET|PUT", .required = true, .says = "GET is good for HEAD too." },
     { "expires_in", INT,   .min = 1, .max = SIGNATURE_LIFE_MOST, .required = true, .says = "Seconds." },
 };
 
 /* Nobody signs what he may not do himself; what he may then, the gates ask again when the URL is used. */
 static bool may_sign(const struct req *r, enum method method)
 {
-    return method == GET || (r->grant.access >= ACCESS_WRITE &&
-                             (r->who->permits & PERMIT_BIT(PERMIT_MEDIA_UPDATE)));
+    return method == GET ||
+           (r->grant.access >= ACCESS_WRITE && (r->who->permits & PERMIT_BIT(PERMIT_MEDIA_UPDATE)));
 }
 
 static enum verdict media_sign(struct req *r)

@@ -48,7 +48,8 @@ static enum verdict asked(struct req *r, enum err err)
 {
     if (err == OK)
         return WAIT;
-    return req_deny_for(r, err == ERR_BUSY ? ERR_OVERLOADED : err, "the threads for files are busy");
+    return req_deny_for(r, err == ERR_BUSY ? ERR_OVERLOADED : err,
+                        "the threads for files are busy");
 }
 
 static enum verdict told(struct req *r)

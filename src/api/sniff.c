@@ -59,7 +59,8 @@ static bool is_mpeg_audio(struct str in)
     if (in.n < 4)
         return false;
     const unsigned char *b = (const unsigned char *)in.p;
-    unsigned version = b[1] >> 3 & 3, layer = b[1] >> 1 & 3, rate = b[2] >> 4, frequency = b[2] >> 2 & 3;
+    unsigned version = b[1] >> 3 & 3, layer = b[1] >> 1 & 3, rate = b[2] >> 4,
+             frequency = b[2] >> 2 & 3;
     return b[0] == 0xff && (b[1] & 0xe0) == 0xe0 && version != 1 && layer == 1 && rate != 0 &&
            rate != 15 && frequency != 3;
 }

@@ -128,7 +128,8 @@ enum verdict gate_signature(struct req *r)
         return req_deny(r, ERR_NO_MEMORY);
     if (!signature_read(r->query, r->signature) || !uuid_parse(r->target_ids.text[0], &id))
         return req_deny_for(r, ERR_NOT_FOUND, "the URL is not as it was signed");
-    if (!signature_holds(r->signature, keyring_urls(r->keyring), r->method, &id, r->now, &r->reason))
+    if (!signature_holds(r->signature, keyring_urls(r->keyring), r->method, &id, r->now,
+                         &r->reason))
         return req_deny(r, ERR_NOT_FOUND);
     return NEXT;
 }

@@ -56,4 +56,7 @@ bool stream_feed(struct flow *f);
 /* Writes what ends a streamed reply; false when it cannot be ended in good order. */
 bool stream_end(struct flow *f);
 
+/* What the stages of a body need of the bytes that are here. */
+enum parse_got flow_feed(struct flow *f);
+
 #endif

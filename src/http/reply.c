@@ -243,7 +243,8 @@ bool reply_write(const struct req *r, struct conn *c, bool keep)
     at = PUT(at + UUID_TEXT, "\r\n");
     if (r->spent.limit > 0)
         at = put_rate(at, &r->spent);
-    bool fit = !r->authorization.p && !r->api_key.p && !r->signature && r->method == GET && reply->status < 400;
+    bool fit = !r->authorization.p && !r->api_key.p && !r->signature && r->method == GET &&
+               reply->status < 400;
     at = put(at, fit ? STR("Cache-Control: no-cache\r\n") : STR("Cache-Control: no-store\r\n"));
     at = put(at, (struct str){ security, sizeof(security) - 1 });
     at = put(at, (struct str){ reply->headers.p, reply->headers.n });

@@ -35,6 +35,7 @@ HEAP_USERS = {
     'src/http/flow.c': 'a slab, and the bytes of incomplete requests',
     'src/http/ahead.c': 'bytes read ahead of a request that waits',
     'src/net/conn.c': 'connections, and pooled output buffers',
+    'src/net/file.c': 'a small pool of buffers, and files that are open',
     'src/net/loop.c': 'tickers: some per worker',
     'src/net/offload.c': 'pools of threads: two per worker',
     'src/net/poll.c': 'one per connection to a dependency',

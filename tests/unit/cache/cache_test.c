@@ -23,7 +23,7 @@ static int64_t cache_now(void)
 static struct cache *c;
 static struct arena arena;
 static void *part, *metrics;
-static const char *const names[] = { "none", "api", "session", "result", "startup" };
+static const char *const names[] = { "none", "api", "session", "result", "startup", "template" };
 
 static int begin(void **state)
 {
@@ -87,7 +87,7 @@ static enum cache_got get_typed(enum cache_type type, struct str key, struct str
 {
     struct wait w;
     wait_init(&w, do_nothing);
-    enum cache_got got = cache_get(c, type, key, &none, &arena, value, &w);
+    enum cache_got got = cache_get(c, type, key, &(struct epochs){ 0 }, &arena, value, &w);
     assert_true(got != CACHE_WAIT);
     return got;
 }
@@ -260,8 +260,9 @@ static void one_loads_and_the_others_wait(void **state)
     assert_int_equal(get(STR("a"), &value), CACHE_FILL);
     for (int i = 0; i < 3; i++) {
         wait_init(&waits[i], do_nothing);
-        assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &waits[i]),
-                         CACHE_WAIT);
+        assert_int_equal(
+            cache_get(c, CACHE_API, STR("a"), &(struct epochs){ 0 }, &arena, &value, &waits[i]),
+            CACHE_WAIT);
         assert_true(waits[i].open);
     }
     assert_int_equal(get(STR("b"), &value), CACHE_FILL); /* another key does not wait */
@@ -271,8 +272,9 @@ static void one_loads_and_the_others_wait(void **state)
     for (int i = 0; i < 3; i++) {
         assert_true(answered(&waits[i]));
         forget(&waits[i]);
-        assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &waits[i]),
-                         CACHE_HIT);
+        assert_int_equal(
+            cache_get(c, CACHE_API, STR("a"), &(struct epochs){ 0 }, &arena, &value, &waits[i]),
+            CACHE_HIT);
         assert_str(value, "one");
     }
 }
@@ -285,18 +287,21 @@ static void after_a_drop_the_first_to_ask_again_loads(void **state)
     assert_int_equal(get(STR("a"), &value), CACHE_FILL);
     for (int i = 0; i < 2; i++) {
         wait_init(&waits[i], do_nothing);
-        assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &waits[i]),
-                         CACHE_WAIT);
+        assert_int_equal(
+            cache_get(c, CACHE_API, STR("a"), &(struct epochs){ 0 }, &arena, &value, &waits[i]),
+            CACHE_WAIT);
     }
     cache_drop(c, CACHE_API, STR("a"));
     for (int i = 0; i < 2; i++) {
         assert_true(answered(&waits[i]));
         forget(&waits[i]);
     }
-    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &waits[1]),
-                     CACHE_FILL);
-    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &waits[0]),
-                     CACHE_WAIT);
+    assert_int_equal(
+        cache_get(c, CACHE_API, STR("a"), &(struct epochs){ 0 }, &arena, &value, &waits[1]),
+        CACHE_FILL);
+    assert_int_equal(
+        cache_get(c, CACHE_API, STR("a"), &(struct epochs){ 0 }, &arena, &value, &waits[0]),
+        CACHE_WAIT);
     cache_drop(c, CACHE_API, STR("a"));
     assert_true(answered(&waits[0]));
     forget(&waits[0]);
@@ -311,7 +316,8 @@ static void a_fill_that_stores_nothing_wakes_too(void **state)
     struct epochs under = { 0 };
     wait_init(&w, do_nothing);
     assert_int_equal(get(STR("a"), &value), CACHE_FILL);
-    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &w), CACHE_WAIT);
+    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &(struct epochs){ 0 }, &arena, &value, &w),
+                     CACHE_WAIT);
     epochs_add(&under, EPOCH_USER, USER, 16);
     epoch_bump(EPOCH_USER, USER, 16);
     cache_fill(c, CACHE_API, STR("a"), &under, STR("old"));
@@ -330,8 +336,9 @@ static void without_memory_those_who_wait_are_served(void **state)
     assert_int_equal(get(STR("a"), &value), CACHE_FILL);
     for (int i = 0; i < 2; i++) {
         wait_init(&waits[i], do_nothing);
-        assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &waits[i]),
-                         CACHE_WAIT);
+        assert_int_equal(
+            cache_get(c, CACHE_API, STR("a"), &(struct epochs){ 0 }, &arena, &value, &waits[i]),
+            CACHE_WAIT);
     }
     fill(STR("a"), STR("one"));
     assert_int_equal(cache_entries(c), 0);
@@ -355,7 +362,8 @@ static void what_is_held_is_not_used_after_a_bump(void **state)
     c = cache_new(&(struct cache_setup){ .max_bytes = 0 });
     epochs_add(&under, EPOCH_USER, USER, 16);
     assert_int_equal(get(STR("a"), &value), CACHE_FILL);
-    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &w), CACHE_WAIT);
+    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &(struct epochs){ 0 }, &arena, &value, &w),
+                     CACHE_WAIT);
     cache_fill(c, CACHE_API, STR("a"), &under, STR("one"));
     forget(&w);
     epoch_bump(EPOCH_USER, USER, 16);
@@ -374,7 +382,8 @@ static void what_is_held_is_only_for_its_epochs(void **state)
     cache_free(c);
     c = cache_new(&(struct cache_setup){ .max_bytes = 0 });
     assert_int_equal(get(STR("a"), &value), CACHE_FILL);
-    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &none, &arena, &value, &w), CACHE_WAIT);
+    assert_int_equal(cache_get(c, CACHE_API, STR("a"), &(struct epochs){ 0 }, &arena, &value, &w),
+                     CACHE_WAIT);
     fill(STR("a"), STR("one"));
     forget(&w);
     epochs_add(&under, EPOCH_USER, USER, 16);

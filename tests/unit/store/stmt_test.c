@@ -264,7 +264,7 @@ static void text_for(const struct slot *slot, char *out, size_t size)
     else if (v.type == VALUE_TEXT)
         snprintf(out, size, "%.*s", (int)v.text.n, v.text.p);
     else if (v.type == VALUE_BYTES)
-        snprintf(out, size, "\\x0102");
+        snprintf(out, size, "\\x00000000000070008000000000000001");
     else
         snprintf(out, size, "1");
 }
@@ -358,7 +358,8 @@ static void what_a_change_returned_comes_with_its_bumps(void **state)
                                "insert into refresh_tokens values ('\\x0102', '" ID "', 1, 9)"));
     result = stmt_run(conn, &stmt_refresh_use);
     assert_int_equal(PQntuples(result), 1);
-    assert_string_equal(PQgetvalue(result, 0, COL_REFRESH_USE_SUCCESSOR), "\\x0102");
+    assert_string_equal(PQgetvalue(result, 0, COL_REFRESH_USE_SUCCESSOR),
+                        "\\x00000000000070008000000000000001");
     PQclear(result);
     PQfinish(conn);
     database_drop(&d);
