@@ -81,6 +81,12 @@ void outbox_stop(void);
 bool outbox_busy(void);
 void outbox_fini(void);
 
+/* Removes bytes of media that no row names. */
+void media_sweep(const struct jobs_setup *use);
+void media_stop(void);
+bool media_busy(void);
+void media_fini(void);
+
 /* Shows how many rows there are, where this node has the duty to. */
 void totals_show(const struct jobs_setup *use);
 bool totals_busy(void);

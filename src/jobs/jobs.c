@@ -7,12 +7,13 @@
 #define GAUGES_SECONDS 5
 #define UPKEEP_SECONDS 60
 #define TOTALS_SECONDS 60
+#define SWEEP_SECONDS 3600
 
 static struct {
     struct jobs_setup use;
     struct ticker *ticker;
     unsigned seconds;
-    unsigned upkeep_at, totals_at; /* the second from which it is due */
+    unsigned upkeep_at, totals_at, sweep_at; /* the second from which it is due */
 } jobs;
 
 static void duties(void)
@@ -30,6 +31,10 @@ static void duties(void)
     if (jobs.seconds >= jobs.upkeep_at) {
         upkeep_run(&jobs.use);
         jobs.upkeep_at = jobs.seconds + UPKEEP_SECONDS;
+    }
+    if (jobs.seconds >= jobs.sweep_at) {
+        media_sweep(&jobs.use);
+        jobs.sweep_at = jobs.seconds + SWEEP_SECONDS;
     }
 }
 
@@ -69,6 +74,7 @@ void jobs_stop(void)
     outbox_stop();
     restraints_stop();
     sealer_stop();
+    media_stop();
     duty_stop();
 }
 
@@ -76,7 +82,7 @@ bool jobs_busy(void)
 {
     return freshness_busy() || modes_busy() || duty_busy() || tasks_busy() || upkeep_busy() ||
            outbox_busy() || totals_busy() || restraints_busy() || respond_busy() || sealer_busy() ||
-           audit_flush_busy();
+           media_busy() || audit_flush_busy();
 }
 
 void jobs_fini(void)
@@ -93,4 +99,5 @@ void jobs_fini(void)
     respond_fini();
     sealer_fini();
     audit_flush_fini();
+    media_fini();
 }

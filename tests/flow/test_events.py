@@ -1,8 +1,10 @@
 """Server-sent events: a row as it changes, for as long as its reader may read it."""
 import json
+import os
 import re
 import time
 import unittest
+from unittest import mock
 
 from support import Case, Server, register, uuid7
 from support.wire import Conn, request
@@ -22,7 +24,7 @@ def setUpModule():
 def tearDownModule():
     for who in people.values():
         who.close()
-    open("/tmp/w/stream/srv.log","w").write(server.text()); server.finish()
+    server.finish()
 
 
 class Stream:
@@ -160,12 +162,29 @@ class Events(Case):
             time.sleep(0.05)
         time.sleep(0.3)
 
+    def test_one_line_in_the_log(self):
+        with Stream(people['ann'], self.made, {'X-Request-ID': f'stream-{self.made}'}) as stream:
+            stream.event()
+        line = server.wait_for_line(lambda line: line.get('correlation_id') == f'stream-{self.made}')
+        self.assertEqual((line['status'], line['reason']), (200, 'the client left'))
+
+
+class Memory(Case):
+    def setUp(self):
+        options = os.environ.get('ASAN_OPTIONS', '') + ':quarantine_size_mb=0:thread_local_quarantine_size_kb=0'
+        with mock.patch.dict(os.environ, ASAN_OPTIONS=options):
+            self.server = Server(WORKERS=1).start()
+        self.addCleanup(self.server.finish)
+        self.ann = register(self.server)
+        self.addCleanup(self.ann.close)
+        project = self.ann.made('projects', {'name': 'p'})['id']
+        self.made = self.ann.made('generations', {'project_id': project, 'prompt': 'x'})['id']
+
     def test_many_changes_do_not_grow_it(self):
-        ann = people['ann']
-        with Stream(ann, self.made) as stream:
+        with Stream(self.ann, self.made, on=self.server) as stream:
             def many(n):
                 for i in range(n):
-                    self.change(f'{i} ' + 'x' * 8000)
+                    self.ann.patch(f'generations/{self.made}', {'prompt': f'{i} ' + 'x' * 8000})
                 last = None
                 while last is None or not last[2]['prompt'].startswith(f'{n - 1} '):
                     last = stream.event()
@@ -177,15 +196,9 @@ class Events(Case):
             self.assertLess(grown, 4096)
 
     def rss(self):
-        pid = server.workers()[0]
+        pid = self.server.workers()[0]
         with open(f'/proc/{pid}/status', encoding='ascii') as status:
             return int(re.search(r'VmRSS:\s+(\d+)', status.read())[1])
-
-    def test_one_line_in_the_log(self):
-        with Stream(people['ann'], self.made, {'X-Request-ID': f'stream-{self.made}'}) as stream:
-            stream.event()
-        line = server.wait_for_line(lambda line: line.get('correlation_id') == f'stream-{self.made}')
-        self.assertEqual((line['status'], line['reason']), (200, 'the client left'))
 
 
 class Draining(Case):

@@ -4,8 +4,9 @@ import os
 import threading
 import time
 import unittest
+from unittest import mock
 
-from support import Api, Case, Server, fresh_email, register, uuid7
+from support import Api, Case, Person, Server, fresh_email, register
 from support.wire import Conn, request
 
 server = None
@@ -278,7 +279,7 @@ class Signed(Media):
                                ('GET', altered(signer=fields['signer'].upper())), ('GET', self.path + '?signature=')):
             with self.subTest(f'{method} {target}'):
                 self.assert_problem(self.bare(method, target, b'x' if method == 'PUT' else None), 404)
-        self.assert_problem(self.bare('GET', f'/api/v1/media/{self.medium}?{query}'), 400, 401)
+        self.assert_problem(self.bare('GET', f'/api/v1/media/{self.medium}?{query}'), 401)
         self.assert_problem(self.bare('GET', url, None, {'Authorization': f'Bearer {self.ann.token}'}), 400)
 
     def test_until_it_expires(self):
@@ -312,11 +313,7 @@ class Signed(Media):
         self.share(dan, 'read')
         url = self.sign(who=dan)
         self.assert_status(self.bare('GET', url), 200)
-        server.query('select 1')
-        with Api(server, source='127.9.9.9') as _:
-            admin = server.add_user('admin')
-        from support import Person
-        with Person(server, admin) as boss:
+        with Person(server, server.add_user('admin')) as boss:
             self.assert_status(boss.patch(f'users/{dan.id}', {'status': 'suspended'}), 200)
         self.assert_problem(self.bare('GET', url), 404)
         dan.close()
@@ -331,16 +328,31 @@ class Signed(Media):
         self.assertNotIn('signature=', server.text())
 
 
-class Many(Media):
+class Memory(Case):
+    """What is streamed is not held: measured without the sanitizer's own hoard of what was freed."""
+
+    def setUp(self):
+        options = os.environ.get('ASAN_OPTIONS', '') + ':quarantine_size_mb=0:thread_local_quarantine_size_kb=0'
+        with mock.patch.dict(os.environ, ASAN_OPTIONS=options):
+            self.server = Server(WORKERS=1).start()
+        self.addCleanup(self.server.finish)
+        self.ann = register(self.server)
+        self.addCleanup(self.ann.close)
+        project = self.ann.made('projects', {'name': 'p'})['id']
+        self.generation = self.ann.made('generations', {'project_id': project, 'prompt': 'x'})['id']
+
+    def medium(self):
+        return self.ann.made('media', {'generation_id': self.generation})['id']
+
     def test_a_hundred_at_once(self):
-        count, size = 100, MEGABYTES << 20
+        count, size = 100, 5 << 20
         data = os.urandom(size)
-        media = [self.ann.made('media', {'generation_id': self.generation})['id'] for _ in range(count)]
+        media = [self.medium() for _ in range(count)]
         problems = []
 
         def work(medium):
             try:
-                with Api(server, token=self.ann.token, source=self.ann.source, timeout=120) as one:
+                with Api(self.server, token=self.ann.token, source=self.ann.source, timeout=120) as one:
                     path = f'media/{medium}/content'
                     assert one.call('PUT', path, data).status == 200
                     assert one.get(path).body == data
@@ -356,19 +368,20 @@ class Many(Media):
             time.sleep(0.05)
         took = time.monotonic() - began
         self.assertEqual(problems, [])
-        print(f'{count} uploads and downloads of {size >> 20} MiB at once: {took:.1f} s, workers grew by '
+        print(f'{count} uploads and downloads of {size >> 20} MiB at once: {took:.1f} s, the worker grew by '
               f'{(most - before) >> 10} MiB')
         self.assertLess(most - before, count * 640)        # KiB: far below what the bodies are
 
     def test_a_slow_reader_holds_little(self):
-        data = os.urandom(MEGABYTES << 20)
-        self.fill(data)
+        data = os.urandom(20 << 20)
+        path = f'/api/v1/media/{self.medium()}/content'
+        self.assert_status(self.ann.call('PUT', path, data), 200)
         before = self.rss()
         conns = []
         for _ in range(40):
-            conn = Conn(server.port, source=self.ann.source)
+            conn = Conn(self.server.port, source=self.ann.source)
             conn.sock.setsockopt(1, 8, 4096)     # SO_RCVBUF
-            conn.send(request('GET', self.path, self.ann.headers()))
+            conn.send(request('GET', path, self.ann.headers()))
             conns.append(conn)
         time.sleep(1)
         grown = self.rss() - before
@@ -380,7 +393,7 @@ class Many(Media):
 
     def rss(self):
         total = 0
-        for pid in server.workers():
+        for pid in self.server.workers():
             with open(f'/proc/{pid}/status', encoding='ascii') as status:
                 total += next(int(line.split()[1]) for line in status if line.startswith('VmRSS'))
         return total
