@@ -18,7 +18,7 @@ NOTHING = {
     'POST auth/register', 'POST auth/login', 'POST auth/refresh', 'POST users', 'POST roles', 'POST api-keys',
     'POST signing-keys/rotate', 'POST startups', 'POST agents', 'POST tasks', 'POST tasks/{id}/heartbeat', 'POST teams',
     'POST teams/{id}/invitations', 'DELETE teams/{id}/invitations/{id}', 'POST projects', 'POST generations',
-    'POST models', 'POST templates',
+    'POST models', 'POST templates', 'POST media', 'POST media/{id}/sign',
     'DELETE roles/{id}',            # 409 while anybody has it
     'POST users/{id}/erase',        # of who is deleted already
 }
@@ -262,6 +262,43 @@ def a_generation_and_then_its_project_end(w):
     yield None, [(one, 200), (other, 200)]
     yield lambda: ok(bob.delete(f'generations/{generation}')), [(one, 404), (other, 200)]
     yield lambda: ok(bob.delete(f'projects/{project}')), [(one, 404), (other, 404)]
+
+
+@scene('PUT media/{id}/content', 'PATCH media/{id}', 'POST media/{id}/revoke', 'DELETE media/{id}')
+def a_medium_and_its_signed_url(w):
+    """The signer's access at that moment decides; the generation decides for both."""
+    project = w.project()
+    w.share(project, 'write')
+    root = w.generation(project)
+    path = f'media/{ann.made("media", {"generation_id": w.generation(project, parent_id=root)})["id"]}'
+    content = see(f'{path}/content', who=bob)
+    row = see(path, who=bob, tell=field('status'))
+    yield None, [(content, 404), (row, 'empty')]
+    yield lambda: put_bytes(ann, f'{path}/content'), [(content, 200), (row, 'ready')]
+    name = see(path, who=bob, tell=field('name'))
+    yield None, [(name, None)]
+    yield lambda: ok(ann.patch(path, {'name': 'new'})), [(name, 'new')]
+
+    def signed(who):
+        return see(ok(who.post(f'{path}/sign', {'method': 'GET', 'expires_in': 3600})).json['url'])
+    by_ann, by_bob = signed(ann), signed(bob)
+    looks = [row, by_ann, by_bob]
+
+    def restrict(value):
+        return lambda: ok(ann.patch(f'generations/{root}', {'restrictions': value}))
+    yield None, zip(looks, ['ready', 200, 200])
+    yield restrict({'until': FAR, 'users': [bob.id]}), zip(looks, [404, 200, 404])
+    yield restrict(None), zip(looks, ['ready', 200, 200])
+    yield lambda: ok(ann.delete(f'projects/{project}/collaborators/{bob.id}')), zip(looks, [404, 200, 404])
+    yield lambda: w.share(project, 'read'), zip(looks, ['ready', 200, 200])
+    yield lambda: ok(ann.post(f'{path}/revoke')), zip(looks, ['ready', 404, 404])
+    fresh = signed(bob)
+    yield None, [(fresh, 200)]
+    yield lambda: ok(ann.delete(path)), zip([row, fresh], [404, 404])
+
+
+def put_bytes(who, path):
+    return ok(who.call('PUT', path, b'\x89PNG\r\n\x1a\n' + bytes(64)))
 
 
 # ---- who asks ----

@@ -151,9 +151,11 @@ class OtherPeoplesIds(Case):
         made = cls.owner.made
         startup, project = made('startups', {'name': 'n'})['id'], made('projects', {'name': 'n'})['id']
         agent = made('agents', {'name': 'n'})['id']
+        generation = made('generations', {'project_id': project, 'prompt': 'p'})['id']
         cls.ids = {'startups': startup, 'projects': project, 'agents': agent,
                    'tasks': made('tasks', {'agent_id': agent})['id'], 'teams': made('teams', {'name': 'n'})['id'],
-                   'generations': made('generations', {'project_id': project, 'prompt': 'p'})['id'],
+                   'generations': generation,
+                   'media': made('media', {'generation_id': generation})['id'],
                    'models': made('models', {'name': 'n'})['id'], 'templates': made('templates', {'name': 'n'})['id'],
                    'api-keys': made('api-keys', {'name': 'n', 'scopes': ['team:read']})['id'],
                    'sessions': cls.owner.get('sessions').json['items'][0]['id'], 'users': cls.owner.id,
