@@ -1,6 +1,6 @@
 #include "data.h"
 
-#include "api/media.h"
+#include "route/media.h"
 #include "base/base64.h"
 #include "base/config.h"
 #include "base/random.h"

@@ -1,7 +1,7 @@
 #include "media_content.h"
 
 #include "api/crud.h"
-#include "api/media.h"
+#include "route/media.h"
 #include "api/sniff.h"
 #include "crypto/hash.h"
 #include "gen/stmt.h"

@@ -1,14 +1,15 @@
-/* jobs/media.c: bytes that no row names: of an upload that ended before its row did, of content that was replaced, of a
- * medium that was deleted. Whatever is older than GRACE is compared with the rows, folder by folder; what is still being
- * received is younger, as each piece makes it. Looking, asking and removing are one outstanding ask after the other.
+/* jobs/media.c: bytes that no row names: of an upload that ended before its row did, of content that was replaced, of
+ * a medium that was deleted. Whatever is older than GRACE is compared with the rows, folder by folder; what is still
+ * being received is younger, as each piece makes it. Looking, asking and removing are one outstanding ask after the
+ * other.
  */
 #include "each.h"
 
-#include "api/media.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "gen/stmt.h"
+#include "route/media.h"
 
 #include <dirent.h>
 #include <fcntl.h>

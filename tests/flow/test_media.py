@@ -177,7 +177,8 @@ class Reading(Media):
 
     def test_one_range(self):
         size = len(self.data)
-        for value, first, last in (('bytes=0-0', 0, 0), ('bytes=100-70000', 100, 70000), ('bytes=199999-', 199999, size - 1),
+        for value, first, last in (('bytes=0-0', 0, 0), ('bytes=100-70000', 100, 70000),
+                                   ('bytes=199999-', 199999, size - 1),
                                    ('bytes=-1', size - 1, size - 1), ('bytes=-999999', 0, size - 1),
                                    ('bytes=5-999999', 5, size - 1)):
             with self.subTest(value):
@@ -274,8 +275,10 @@ class Signed(Media):
             return self.path + '?' + '&'.join(f'{name}={value}' for name, value in {**fields, **changes}.items())
         for method, target in (('PUT', url), ('GET', put), ('GET', f'/api/v1/media/{other}/content?{query}'),
                                ('GET', altered(expires=int(fields['expires']) + 1)), ('GET', altered(version=2)),
-                               ('GET', altered(signer=self.bob.id)), ('GET', url[:-1] + ('A' if url[-1] != 'A' else 'E')),
-                               ('GET', url + '&x=1'), ('GET', url + '&' + query), ('GET', altered(expires='0' + fields['expires'])),
+                               ('GET', altered(signer=self.bob.id)),
+                               ('GET', url[:-1] + ('A' if url[-1] != 'A' else 'E')),
+                               ('GET', url + '&x=1'), ('GET', url + '&' + query),
+                               ('GET', altered(expires='0' + fields['expires'])),
                                ('GET', altered(signer=fields['signer'].upper())), ('GET', self.path + '?signature=')):
             with self.subTest(f'{method} {target}'):
                 self.assert_problem(self.bare(method, target, b'x' if method == 'PUT' else None), 404)
@@ -287,14 +290,16 @@ class Signed(Media):
         time.sleep(2.1)
         self.assert_problem(self.bare('GET', url), 404)
         for seconds in (0, 604801):
-            self.assert_problem(self.ann.post(f'media/{self.medium}/sign', {'method': 'GET', 'expires_in': seconds}), 422)
+            body = {'method': 'GET', 'expires_in': seconds}
+            self.assert_problem(self.ann.post(f'media/{self.medium}/sign', body), 422)
 
     def test_until_it_is_revoked(self):
         url = self.sign()
         self.assertEqual(self.assert_status(self.ann.post(f'media/{self.medium}/revoke'), 200).json['sign_version'], 2)
         self.assert_problem(self.bare('GET', url), 404)
         self.assert_status(self.bare('GET', self.sign()), 200)
-        self.assertEqual(server.wait_for_line(lambda line: line.get('reason') == 'the URL has been revoked')['gate'], 'media')
+        line = server.wait_for_line(lambda line: line.get('reason') == 'the URL has been revoked')
+        self.assertEqual(line['gate'], 'media')
 
     def test_as_long_as_the_signer_may(self):
         self.share(self.bob, 'write')

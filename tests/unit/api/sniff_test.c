@@ -25,10 +25,18 @@ static void types_are_told_by_the_bytes(void **state)
     IS("RIFF....WEBP", "image/webp");
     IS("RIFF....WAVE", "audio/wav");
     IS("RIFF....AVI ", "text/plain; charset=utf-8");
-    IS("\0\0\0\x1c" "ftypavif", "image/avif");
-    IS("\0\0\0\x1c" "ftypisom", "video/mp4");
-    IS("\0\0\0\x1c" "ftypmp42", "video/mp4");
-    IS("\0\0\0\x14" "ftypqt  ", "video/quicktime");
+    IS("\0\0\0\x1c"
+       "ftypavif",
+       "image/avif");
+    IS("\0\0\0\x1c"
+       "ftypisom",
+       "video/mp4");
+    IS("\0\0\0\x1c"
+       "ftypmp42",
+       "video/mp4");
+    IS("\0\0\0\x14"
+       "ftypqt  ",
+       "video/quicktime");
     IS("\x1a\x45\xdf\xa3\x01\x42\x82\x84webm", "video/webm");
     IS("\x1a\x45\xdf\xa3\x01\x42\x82\x88matroska", "application/octet-stream");
     IS("ID3\4", "audio/mpeg");
@@ -59,7 +67,8 @@ static void a_character_that_is_cut_is_still_text(void **state)
     memset(many, 'a', sizeof(many));
     many[SNIFF_BYTES - 1] = '\xc3';
     many[SNIFF_BYTES] = '\xbc';
-    assert_string_equal(sniff((struct str){ many, sizeof(many) }, true), "text/plain; charset=utf-8");
+    assert_string_equal(sniff((struct str){ many, sizeof(many) }, true),
+                        "text/plain; charset=utf-8");
 }
 
 static void only_what_holds_no_script_is_shown_in_place(void **state)

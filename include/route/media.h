@@ -1,8 +1,8 @@
-/* api/media.h: where the bytes of media lie: under MEDIA_DIR by generated names, in folders of two levels; what is
+/* route/media.h: where the bytes of media lie: under MEDIA_DIR by generated names, in folders of two levels; what is
  * still being received, in the folder `tmp`. Nothing that a client sent is ever part of a path.
  */
-#ifndef API_MEDIA_H
-#define API_MEDIA_H
+#ifndef ROUTE_MEDIA_H
+#define ROUTE_MEDIA_H
 
 #include "base/str.h"
 #include "net/file.h"

@@ -1,4 +1,4 @@
-#include "api/media.h"
+#include "route/media.h"
 
 #include "base/config.h"
 #include "base/random.h"
