@@ -198,10 +198,18 @@ static enum verdict ask_inheritance(struct req *r, struct decision *d)
     return judgeable(d) ? gate_inheritance(d->inner) : DONE;
 }
 
+/* There is no URL to be judged. */
 static enum verdict ask_media(struct req *r, struct decision *d)
 {
-    (void)r;
-    return judgeable(d) ? gate_media(d->inner) : DONE;
+    const struct req *inner = d->inner;
+    const char *reason = NULL;
+    if (!judgeable(d))
+        return DONE;
+    enum err err =
+        judge_media(&r->arena, inner->who, inner->resource, inner->facts, r->now, &reason);
+    if (err == ERR_NO_MEMORY)
+        d->failed = err;
+    return from(d, err, reason);
 }
 
 /* Nothing is changed by asking; a change would need its row. */

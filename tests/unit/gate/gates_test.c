@@ -207,6 +207,7 @@ static void media_without_a_rule_are_refused(void **state)
     assert_int_equal(gate_media(&r), NEXT);
     r.resource = &media;
     assert_int_equal(gate_media(&r), DENY);
+    arena_reset(&r.arena);
 }
 
 int main(void)
