@@ -253,6 +253,8 @@ static void a_purge_takes_the_oldest_and_no_more_than_it_may(void **state)
 
 /* ---- PostgreSQL ---- */
 
+#define BYTES "\\x00000000000070008000000000000001" /* as many as an id has */
+
 /* A parameter as libpq takes it: text. */
 static void text_for(const struct slot *slot, char *out, size_t size)
 {
@@ -264,7 +266,7 @@ static void text_for(const struct slot *slot, char *out, size_t size)
     else if (v.type == VALUE_TEXT)
         snprintf(out, size, "%.*s", (int)v.text.n, v.text.p);
     else if (v.type == VALUE_BYTES)
-        snprintf(out, size, "\\x00000000000070008000000000000001");
+        snprintf(out, size, BYTES);
     else
         snprintf(out, size, "1");
 }
@@ -304,7 +306,9 @@ static void a_change_that_misses_fails_its_transaction(void **state)
         bool failed = PQtransactionStatus(conn) == PQTRANS_INERROR;
         if (misses && (!failed || !code || strcmp(code, "GH001") != 0))
             fail_msg("%s finds nothing and says %s", stmt->name, code ? code : "nothing");
-        if (!misses && code && !starts(code, "2350")) /* a key that is there, or is not */
+        /* A key that is there, or is not; an insert from a table that is empty. */
+        bool copies = starts(stmt->sqlite, "insert") && strstr(stmt->sqlite, "select");
+        if (!misses && code && !starts(code, "2350") && !(copies && !strcmp(code, "GH001")))
             fail_msg("%s: %s", stmt->name, PQresultErrorMessage(result));
         if (!failed && stmt->counted)
             assert_string_equal(PQgetvalue(result, 0, 0), "1");
@@ -355,11 +359,10 @@ static void what_a_change_returned_comes_with_its_bumps(void **state)
     /* With rows wanted and given. */
     PQclear(database_ask(conn, "insert into sessions values ('" ID "', '" ID
                                "', '', '', 9, null, 1, 1, 1);"
-                               "insert into refresh_tokens values ('\\x0102', '" ID "', 1, 9)"));
+                               "insert into refresh_tokens values ('" BYTES "', '" ID "', 1, 9)"));
     result = stmt_run(conn, &stmt_refresh_use);
     assert_int_equal(PQntuples(result), 1);
-    assert_string_equal(PQgetvalue(result, 0, COL_REFRESH_USE_SUCCESSOR),
-                        "\\x00000000000070008000000000000001");
+    assert_string_equal(PQgetvalue(result, 0, COL_REFRESH_USE_SUCCESSOR), BYTES);
     PQclear(result);
     PQfinish(conn);
     database_drop(&d);
