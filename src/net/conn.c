@@ -7,8 +7,10 @@
 #include "sockets.h"
 #include "uvloop.h"
 
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define READ_SIZE 65536
@@ -144,6 +146,19 @@ static void write_ended(uv_write_t *write, int status)
     sent_all(c);
 }
 
+/* Bytes that the peer has not taken: ours, and those that the kernel holds. The kernel tells of room only when much is
+ * free, so a slow peer shows in the second alone. */
+static size_t untaken(struct conn *c)
+{
+    struct socket *s = socket_of(c);
+    size_t all = uv_stream_get_write_queue_size(&s->uv.stream);
+    uv_os_fd_t fd;
+    int held = 0;
+    if (uv_fileno(&s->uv.handle, &fd) == 0 && ioctl(fd, SIOCOUTQ, &held) == 0 && held > 0)
+        all += (size_t)held;
+    return all;
+}
+
 /* Tries to write at once; what the socket does not take is left to libuv, and the connection flushes. */
 static void flush(struct conn *c)
 {
@@ -173,7 +188,7 @@ static void flush(struct conn *c)
         conn_abort(c);
         return;
     }
-    o->left = o->n - o->sent;
+    o->left = untaken(c);
     conn_move(c, c->last ? CONN_CLOSING : CONN_FLUSHING, clock_mono() + FLUSH_PATIENCE);
 }
 
@@ -292,7 +307,7 @@ void conn_finish(struct conn *c)
 static bool still_reads(struct conn *c)
 {
     struct output *o = c->output;
-    size_t left = uv_stream_get_write_queue_size(&socket_of(c)->uv.stream);
+    size_t left = untaken(c);
     if (!o || o->left == 0 || left >= o->left)
         return false;
     o->left = left;

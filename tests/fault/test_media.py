@@ -49,7 +49,7 @@ class World:
 
 class Disk(Case):
     def test_a_file_that_may_not_grow(self):
-        limit = 8 << 20
+        limit = 80 << 20     # what the workers share is a file too
         with World(limits={resource.RLIMIT_FSIZE: limit}, WORKERS=1) as world:
             self.assert_problem(world.put(bytes(limit + 100000)), 503, 'no_space')
             self.assertEqual(world.ann.get(world.path).body, OLD)

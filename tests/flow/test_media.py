@@ -1,6 +1,7 @@
 """Media: bytes that come and go without being held, what they are, who may have them, and URLs that are signed."""
 import hashlib
 import os
+import socket
 import threading
 import time
 import unittest
@@ -279,7 +280,8 @@ class Signed(Media):
                                ('GET', url[:-1] + ('A' if url[-1] != 'A' else 'E')),
                                ('GET', url + '&x=1'), ('GET', url + '&' + query),
                                ('GET', altered(expires='0' + fields['expires'])),
-                               ('GET', altered(signer=fields['signer'].upper())), ('GET', self.path + '?signature=')):
+                               ('GET', altered(signer=fields['signer'].upper())),
+                               ('GET', self.path + '?signature=')):
             with self.subTest(f'{method} {target}'):
                 self.assert_problem(self.bare(method, target, b'x' if method == 'PUT' else None), 404)
         self.assert_problem(self.bare('GET', f'/api/v1/media/{self.medium}?{query}'), 401)
@@ -290,8 +292,8 @@ class Signed(Media):
         time.sleep(2.1)
         self.assert_problem(self.bare('GET', url), 404)
         for seconds in (0, 604801):
-            body = {'method': 'GET', 'expires_in': seconds}
-            self.assert_problem(self.ann.post(f'media/{self.medium}/sign', body), 422)
+            asked = {'method': 'GET', 'expires_in': seconds}
+            self.assert_problem(self.ann.post(f'media/{self.medium}/sign', asked), 422)
 
     def test_until_it_is_revoked(self):
         url = self.sign()
@@ -385,14 +387,16 @@ class Memory(Case):
         conns = []
         for _ in range(40):
             conn = Conn(self.server.port, source=self.ann.source)
-            conn.sock.setsockopt(1, 8, 4096)     # SO_RCVBUF
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             conn.send(request('GET', path, self.ann.headers()))
             conns.append(conn)
         time.sleep(1)
         grown = self.rss() - before
         print(f'40 readers that read nothing hold {grown} KiB')
         self.assertLess(grown, 40 * 320)
-        self.assertEqual(conns[0].final().body, data)
+        while conns[0].line('a head'):
+            pass
+        self.assertEqual(conns[0].take(50000), data[:50000])
         for conn in conns:
             conn.close()
 
