@@ -300,6 +300,7 @@ static void a_change_that_misses_fails_its_transaction(void **state)
         const struct stmt *stmt = stmts[i];
         bool misses =
             stmt->rows == 1 && (starts(stmt->sqlite, "update") || starts(stmt->sqlite, "delete"));
+        misses = misses && stmt != &stmt_mode_set; /* its row is there from the start */
         PQclear(PQexec(conn, "begin"));
         PGresult *result = stmt_run(conn, stmt);
         const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
