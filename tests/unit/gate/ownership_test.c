@@ -8,8 +8,16 @@
 
 #define NOW 1000
 
+#define ME { { 1 } }
+#define OTHER { { 2 } }
+#define CHIEF { { 3 } }
+#define MINE { { 10 } }
+#define FOREIGN { { 11 } }
+#define PROJECT { { 20 } }
+#define ABOVE { { 30 } }
+
 static const struct uuid me = { { 1 } }, other = { { 2 } }, chief = { { 3 } }, mine = { { 10 } },
-                         foreign = { { 11 } }, project = { { 20 } }, above = { { 30 } };
+                         foreign = { { 11 } }, project = { { 20 } };
 
 static const struct resource owned = { .owned = true }, common = { .owned = true, .common = true },
                              plain = { 0 }, team = { .owned = true, .team = true },
@@ -28,44 +36,44 @@ static const struct {
     const char *path;
     enum access nobody; /* how far somebody gets who is not signed in */
 } rows[] = {
-    { "one's own", &owned, me, .reach = ACCESS_ADMIN, .path = "direct_ownership" },
-    { "another's", &owned, other },
+    { "one's own", &owned, ME, .reach = ACCESS_ADMIN, .path = "direct_ownership" },
+    { "another's", &owned, OTHER },
     { "no owner is nobody", &owned, .reach = ACCESS_NONE },
-    { "what only a permission guards", &plain, other, .reach = ACCESS_ADMIN, .path = "permission",
+    { "what only a permission guards", &plain, OTHER, .reach = ACCESS_ADMIN, .path = "permission",
       .nobody = ACCESS_ADMIN },
-    { "what all may read", &common, other, .reach = ACCESS_READ, .path = "public_access" },
-    { "one's own of what all may read", &common, me, .reach = ACCESS_ADMIN, .path = "direct_ownership" },
-    { "in one's own project", &shared, other, me, .reach = ACCESS_ADMIN, .path = "project_ownership" },
-    { "in another's private project", &shared, other, chief },
-    { "a collaborator", &shared, other, chief, .grant = { me, ACCESS_WRITE }, .reach = ACCESS_WRITE,
+    { "what all may read", &common, OTHER, .reach = ACCESS_READ, .path = "public_access" },
+    { "one's own of what all may read", &common, ME, .reach = ACCESS_ADMIN, .path = "direct_ownership" },
+    { "in one's own project", &shared, OTHER, ME, .reach = ACCESS_ADMIN, .path = "project_ownership" },
+    { "in another's private project", &shared, OTHER, CHIEF },
+    { "a collaborator", &shared, OTHER, CHIEF, .grant = { ME, ACCESS_WRITE }, .reach = ACCESS_WRITE,
       .path = "project_collaboration" },
-    { "somebody else is one", &shared, other, chief, .grant = { other, ACCESS_ADMIN } },
-    { "a team of a private project", &shared, other, chief, VISIBLE_PRIVATE, { mine, ACCESS_NONE },
-      { mine, ACCESS_ADMIN } },
-    { "a team", &shared, other, chief, VISIBLE_TEAMS, { mine, ACCESS_NONE }, { mine, ACCESS_SHARE },
+    { "somebody else is one", &shared, OTHER, CHIEF, .grant = { OTHER, ACCESS_ADMIN } },
+    { "a team of a private project", &shared, OTHER, CHIEF, VISIBLE_PRIVATE, { MINE, ACCESS_NONE },
+      { MINE, ACCESS_ADMIN } },
+    { "a team", &shared, OTHER, CHIEF, VISIBLE_TEAMS, { MINE, ACCESS_NONE }, { MINE, ACCESS_SHARE },
       .reach = ACCESS_SHARE, .path = "team_membership" },
-    { "a team that one is not in", &shared, other, chief, VISIBLE_TEAMS, { foreign, ACCESS_NONE },
-      { mine, ACCESS_ADMIN } },
-    { "the owner's other team, restricted", &shared, other, chief, VISIBLE_TEAMS,
-      .membership = { chief, ACCESS_WRITE } },
-    { "the owner's other team, open", &shared, other, chief, VISIBLE_OWNERS_TEAMS,
-      .membership = { chief, ACCESS_WRITE }, .reach = ACCESS_WRITE, .path = "team_membership" },
-    { "a team of a team_open project", &shared, other, chief, VISIBLE_OWNERS_TEAMS,
-      { mine, ACCESS_NONE }, { mine, ACCESS_READ }, .reach = ACCESS_READ, .path = "team_membership" },
-    { "an open one's other owner", &shared, other, chief, VISIBLE_OWNERS_TEAMS,
-      .membership = { other, ACCESS_ADMIN } },
-    { "public to read", &shared, other, chief, VISIBLE_SIGNED_IN, .reach = ACCESS_READ,
+    { "a team that one is not in", &shared, OTHER, CHIEF, VISIBLE_TEAMS, { FOREIGN, ACCESS_NONE },
+      { MINE, ACCESS_ADMIN } },
+    { "the owner's other team, restricted", &shared, OTHER, CHIEF, VISIBLE_TEAMS,
+      .membership = { CHIEF, ACCESS_WRITE } },
+    { "the owner's other team, open", &shared, OTHER, CHIEF, VISIBLE_OWNERS_TEAMS,
+      .membership = { CHIEF, ACCESS_WRITE }, .reach = ACCESS_WRITE, .path = "team_membership" },
+    { "a team of a team_open project", &shared, OTHER, CHIEF, VISIBLE_OWNERS_TEAMS,
+      { MINE, ACCESS_NONE }, { MINE, ACCESS_READ }, .reach = ACCESS_READ, .path = "team_membership" },
+    { "an open one's other owner", &shared, OTHER, CHIEF, VISIBLE_OWNERS_TEAMS,
+      .membership = { OTHER, ACCESS_ADMIN } },
+    { "public to read", &shared, OTHER, CHIEF, VISIBLE_SIGNED_IN, .reach = ACCESS_READ,
       .path = "public_access" },
-    { "public to all", &shared, other, chief, VISIBLE_ANYONE, .reach = ACCESS_READ,
+    { "public to all", &shared, OTHER, CHIEF, VISIBLE_ANYONE, .reach = ACCESS_READ,
       .path = "public_access", .nobody = ACCESS_READ },
-    { "a visibility without a project", &owned, other, .visibility = VISIBLE_ANYONE },
-    { "derived from one's own", &shared, other, chief, .ancestor = { above, me, true },
+    { "a visibility without a project", &owned, OTHER, .visibility = VISIBLE_ANYONE },
+    { "derived from one's own", &shared, OTHER, CHIEF, .ancestor = { ABOVE, ME, true },
       .reach = ACCESS_READ, .path = "generation_inheritance" },
-    { "derived from one's own elsewhere", &shared, other, chief, .ancestor = { above, me, false } },
-    { "derived from another's", &shared, other, chief, .ancestor = { above, other, true } },
-    { "the team itself", &team, other, .membership = { project, ACCESS_CREATE }, .reach = ACCESS_CREATE,
+    { "derived from one's own elsewhere", &shared, OTHER, CHIEF, .ancestor = { ABOVE, ME, false } },
+    { "derived from another's", &shared, OTHER, CHIEF, .ancestor = { ABOVE, OTHER, true } },
+    { "the team itself", &team, OTHER, .membership = { PROJECT, ACCESS_CREATE }, .reach = ACCESS_CREATE,
       .path = "team_membership" },
-    { "a team is not reached by its owner's others", &team, chief, .membership = { chief, ACCESS_ADMIN } },
+    { "a team is not reached by its owner's others", &team, CHIEF, .membership = { CHIEF, ACCESS_ADMIN } },
 };
 
 static struct facts facts_of(size_t i)
