@@ -472,7 +472,8 @@ class Hidden(Case):
         told = reply.json
         told.pop('correlation_id')
         headers = sorted((name, value) for name, value in reply.headers
-                         if name not in ('X-Request-ID', 'Date', 'RateLimit-Remaining', 'RateLimit-Reset'))
+                         if name not in ('X-Request-ID', 'Decision-Id', 'Date', 'RateLimit-Remaining',
+                                         'RateLimit-Reset'))
         return reply.status, told, headers
 
     def test_a_strangers_row_looks_absent(self):
