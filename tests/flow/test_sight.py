@@ -378,7 +378,7 @@ class OpenApi(Case):
         _, out, _ = server.run('routes')
         routes = {(line.split()[0].lower().replace('any', 'get'), line.split()[1])      # of any method once
                   for line in out.splitlines() if line.strip()}
-        told = {(method, path) for path, item in self.doc['paths'].items() for method in item
+        told = {(method, path.replace('{id2}', '{id}')) for path, item in self.doc['paths'].items() for method in item
                 if method in ('get', 'post', 'put', 'patch', 'delete', 'head', 'options')}
         self.assertEqual(told - {pair for pair in told if pair[0] in ('head', 'options')}, routes)
 
