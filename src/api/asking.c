@@ -45,13 +45,14 @@ bool may_evaluate(const struct req *r)
     return r->who->permits & PERMIT_BIT(PERMIT_ACCESS_EVALUATE);
 }
 
-/* About others asks only who may. */
+/* About others asks only who may; a key is not its owner, as it may do less. */
 static enum err about(const struct req *r, struct str subject)
 {
     struct uuid id;
     if (may_evaluate(r))
         return OK;
-    bool self = uuid_parse(subject, &id) && uuid_eq(&id, &r->who->user_id);
+    bool self = r->who->kind == PRINCIPAL_USER && uuid_parse(subject, &id) &&
+                uuid_eq(&id, &r->who->user_id);
     return self ? OK : ERR_FORBIDDEN;
 }
 

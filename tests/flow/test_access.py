@@ -83,6 +83,11 @@ class Evaluation(Case):
         with Api(server) as nobody:
             self.assert_problem(nobody.post('/access/v1/evaluation', question(ann, 'read', project)), 401)
 
+    def test_a_key_does_not_ask_as_its_owner(self):
+        key = ann.made('api-keys', {'name': 'k', 'scopes': ['startup:read']})['key']
+        with Api(server, key=key) as api:
+            self.assert_problem(api.post('/access/v1/evaluation', question(ann, 'read', project)), 403)
+
     def test_what_is_not_there_is_no(self):
         for who, action, id, type in ((uuid7(), 'read', project, 'project'), ('x', 'read', project, 'project'),
                                       (ann, 'read', uuid7(), 'project'), (ann, 'read', 'x', 'project'),
