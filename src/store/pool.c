@@ -162,6 +162,15 @@ void pool_ready(struct pool *p)
     postgres_turn(p->pg);
 }
 
+void pool_expect(struct pool *p)
+{
+    int64_t now = clock_mono_now();
+    p->hope = now + SECOND;
+    for (int i = 0; i < p->size.most; i++)
+        if (p->links[i].state == LINK_WAITING)
+            p->links[i].until = now;
+}
+
 /* Once per change of the lane's state, and each minute while nothing changes. */
 static void pool_says(struct pool *p, int64_t now, int asks, const char *why)
 {

@@ -48,6 +48,8 @@ bool pool_asleep(const struct pool *p);
 void pool_count(struct pool *p, enum link_state from, enum link_state to);
 /* One is ready. */
 void pool_ready(struct pool *p);
+/* The database answers again: asks wait for a connection once more, and the next try of each is now. */
+void pool_expect(struct pool *p);
 /* One failed: was_ready: it had been of use, and asks failed with it. */
 void pool_failed(struct pool *p, bool was_ready, int asks, const char *why);
 /* Takes asks back, to be sent again before the others. */

@@ -92,8 +92,11 @@ void postgres_met(struct postgres *pg, PGconn *conn)
                 PQserverVersion(conn) / 10000, PQserverVersion(conn) % 10000, PQhost(conn),
                 PQport(conn));
     pg->met = true;
-    if (pg->breaker.open)
-        postgres_note(pg, NULL, true);
+    if (!pg->breaker.open)
+        return;
+    postgres_note(pg, NULL, true);
+    for (int i = 0; i < LANE_COUNT; i++)
+        pool_expect(&pg->pools[i]);
 }
 
 static void ticked(void *owner)

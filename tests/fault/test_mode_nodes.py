@@ -184,7 +184,7 @@ class Breakers(Moded):
         healed = time.time()
         self.second.heal()
         left = self.until(lambda: self.mode(self.second) == 'normal', RECOVERY + 1)
-        self.until(lambda: self.post(self.second).status == 201, RECOVERY + 1)   # its lanes come one by one
+        self.assert_status(self.post(self.second), 201)
         print(f'\nstore lost: a change refused within {slowest * 1000:.0f} ms, left {left * 1000:.0f} ms after its '
               'return', flush=True)
         self.until(lambda: len(self.audit()) >= begun + 2, 3)
