@@ -9,6 +9,7 @@ import unittest
 
 from support import (API, Api, Case, Conn, Server, login, register, request, together, uuid7)
 
+ENGINES = 'sqlite'      # the store has no part in it
 ALLOWED = 'https://app.example'
 server = me = None
 
