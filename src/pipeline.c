@@ -110,6 +110,7 @@ static void again(struct req *r)
     r->carried[0] = r->carried[1] = (struct epochs){ 0 };
     rows_fini(&r->rows);
     rows_fini(&r->found);
+    rows_fini(&r->ahead);
     if (r->kept.blocks)
         arena_reset(&r->arena);
     r->at = row(gate_identity);

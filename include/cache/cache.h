@@ -53,6 +53,10 @@ enum cache_got {
  * known, read just now; on a hit, those that it was filled under. */
 enum cache_got cache_get(struct cache *c, enum cache_type type, struct str key,
                          struct epochs *under, struct arena *a, struct str *value, struct wait *w);
+/* Whether memory has it now; nothing is begun. */
+bool cache_holds(const struct cache *c, enum cache_type type, struct str key);
+/* Whether there is a second level, which other nodes fill too. */
+bool cache_shared(const struct cache *c);
 /* Stores a copy, unless one of the epochs has moved meanwhile, and wakes who waits for the key. Redis gets it too when
  * `under` has no epochs but those that cache_get was given. */
 void cache_fill(struct cache *c, enum cache_type type, struct str key, const struct epochs *under,

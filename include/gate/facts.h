@@ -96,6 +96,7 @@ struct value *facts_row(struct req *r);
 struct look {
     const struct resource *res;
     struct uuid id;
+    struct value param; /* of the statement */
     bool parents_known; /* what else the facts stand on: the project and the root of the tree, which never change */
     struct uuid parents[2];
     char key[sizeof(struct uuid) + 24]; /* in the cache: a task and the generation that it makes have one id */
@@ -104,6 +105,9 @@ struct look {
     struct facts *facts; /* NULL: there is no such row */
     struct epochs under; /* what they were read under */
     bool asked;          /* the store is being asked */
+    bool ahead;          /* it has been asked before the look began: r->ahead, read under ahead_under */
+    struct epochs ahead_under;
+    struct both both;
     bool afresh; /* whatever is remembered, and nothing is remembered of it */
 };
 /* Begins it: NEXT when look->err and look->facts are set, WAIT when r->wait will be woken; then call look_again. */
@@ -112,6 +116,11 @@ enum verdict look_begin(struct req *r, struct look *look, const struct resource 
 enum verdict look_begin_afresh(struct req *r, struct look *look, const struct resource *res,
                                const struct uuid *id);
 enum verdict look_again(struct req *r, struct look *look);
+/* By who is about to ask the store for the principal: asks it for the row in the path as well, if the gates will look
+ * at that and memory does not have it, so that both leave in one flush. Returns what to ask for the principal with;
+ * r->wait wakes when all is answered. A second level of the cache may have the row: where there is one, nothing is
+ * asked ahead. */
+struct wait *look_ahead(struct req *r);
 
 /* ---- stages, in the order of the pipeline; each in the file of its name ---- */
 

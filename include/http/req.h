@@ -160,6 +160,7 @@ struct req {
     /* what it does */
     struct rows rows;         /* the handler's */
     struct rows found;        /* the stages' */
+    struct rows ahead;        /* the row in the path, asked for together with the principal (gate/facts.h) */
     struct change change;     /* composed by handle and audit, made by commit */
     struct value *row;        /* the row a change makes or leaves, by the resource's columns */
     struct uuid audit_target; /* what the audit row names; nil: the path's id */

@@ -29,4 +29,14 @@ void wait_done(struct wait *w);
 /* By who answers, on any other thread. */
 void wait_post(struct wait *w);
 
+/* Two asks that one asker waits for: `whole` is woken when both have been answered. Must stay where it is until then,
+ * as must whatever the two asks write to. */
+struct both {
+    struct wait first, second;
+    struct wait *whole;
+    int open; /* not yet answered */
+};
+/* Opens `whole`. Both asks follow at once, one with each wait. */
+void both_begin(struct both *p, struct wait *whole);
+
 #endif

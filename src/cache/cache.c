@@ -362,6 +362,17 @@ enum cache_got cache_get(struct cache *c, enum cache_type type, struct str key,
     return look_for(c, type, key, hash, under, false, w);
 }
 
+bool cache_holds(const struct cache *c, enum cache_type type, struct str key)
+{
+    const struct entry *e = c->off ? NULL : memory_find(c->memory, type, key, hash_of(type, key));
+    return e && e->dies > clock_mono() && epochs_fresh(&e->under);
+}
+
+bool cache_shared(const struct cache *c)
+{
+    return c->shared && !c->off;
+}
+
 void cache_fill(struct cache *c, enum cache_type type, struct str key, const struct epochs *under,
                 struct str value)
 {

@@ -91,6 +91,22 @@ static void add_epochs(struct look *look)
             epochs_add(&look->under, EPOCH_RESOURCE, look->parents[i].b, sizeof(struct uuid));
 }
 
+/* What was asked ahead is the answer, if nothing has moved since. */
+static bool take_ahead(struct req *r, struct look *look)
+{
+    if (!look->ahead)
+        return false;
+    look->ahead = false;
+    if (epochs_moved(&look->ahead_under)) {
+        rows_fini(&r->ahead);
+        return false;
+    }
+    look->under = look->ahead_under;
+    r->found = r->ahead;
+    r->ahead = (struct rows){ 0 };
+    return true;
+}
+
 static enum verdict look_up(struct req *r, struct look *look)
 {
     enum cache_type type = type_of(look);
@@ -112,28 +128,31 @@ static enum verdict look_up(struct req *r, struct look *look)
         }
     }
 
-    struct value *id = ARENA_NEW(&r->arena, struct value);
-    if (!id)
-        return done(look, ERR_NO_MEMORY);
-    *id = (struct value){ .type = VALUE_UUID, .uuid = look->id };
     look->asked = true;
-    store_ask(r->store, stmt_of(look->res), id, &r->found, &r->wait);
+    if (take_ahead(r, look))
+        return look_again(r, look);
+    store_ask(r->store, stmt_of(look->res), &look->param, &r->found, &r->wait);
     return WAIT;
+}
+
+static void look_init(struct look *look, const struct resource *res, const struct uuid *id)
+{
+    *look = (struct look){ .res = res, .id = *id, .param = { .type = VALUE_UUID, .uuid = *id } };
+    set_key(look);
 }
 
 enum verdict look_begin(struct req *r, struct look *look, const struct resource *res,
                         const struct uuid *id)
 {
-    *look = (struct look){ .res = res, .id = *id };
-    set_key(look);
+    look_init(look, res, id);
     return look_up(r, look);
 }
 
 enum verdict look_begin_afresh(struct req *r, struct look *look, const struct resource *res,
                                const struct uuid *id)
 {
-    *look = (struct look){ .res = res, .id = *id, .afresh = true };
-    set_key(look);
+    look_init(look, res, id);
+    look->afresh = true;
     return look_up(r, look);
 }
 
@@ -227,15 +246,46 @@ static enum verdict known(struct req *r)
     return NEXT;
 }
 
-enum verdict gate_facts(struct req *r)
+/* Whose row the path names; NULL: it names none that has facts. */
+static const struct resource *looked_at(const struct req *r)
 {
     const struct resource *res = r->resource->under ? r->resource->under : r->resource;
-    if (r->target_ids.n == 0 || !res->get)
-        return NEXT;
+    return r->target_ids.n == 0 || !res->get ? NULL : res;
+}
+
+static bool look_new(struct req *r, const struct uuid *id)
+{
     r->look = ARENA_NEW(&r->arena, struct look);
-    if (!r->look)
+    if (r->look)
+        look_init(r->look, looked_at(r), id);
+    return r->look;
+}
+
+struct wait *look_ahead(struct req *r)
+{
+    struct uuid id;
+    if (r->look || !r->resource || !looked_at(r) || !uuid_parse(r->target_ids.text[0], &id) ||
+        !uuid_acceptable(&id) || cache_shared(r->cache) || !look_new(r, &id))
+        return &r->wait;
+    struct look *look = r->look;
+    enum cache_type type = type_of(look);
+    add_epochs(look);
+    look->ahead_under = look->under;
+    if (type != CACHE_NONE && cache_holds(r->cache, type, key_of(look)))
+        return &r->wait;
+    look->ahead = true;
+    both_begin(&look->both, &r->wait);
+    store_ask(r->store, stmt_of(look->res), &look->param, &r->ahead, &look->both.second);
+    return &look->both.first;
+}
+
+enum verdict gate_facts(struct req *r)
+{
+    if (!looked_at(r))
+        return NEXT;
+    if (!r->look && !look_new(r, &r->target_ids.id))
         return req_deny(r, ERR_NO_MEMORY);
-    return look_begin(r, r->look, res, &r->target_ids.id) == WAIT ? WAIT : known(r);
+    return look_up(r, r->look) == WAIT ? WAIT : known(r);
 }
 
 enum verdict gate_facts_known(struct req *r)

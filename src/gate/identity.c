@@ -184,7 +184,7 @@ static enum verdict session_ask(struct req *r)
 {
     struct caller *c = caller_of(r);
     c->then = session_here;
-    ask_principal_by_session(r->store, &r->arena, &c->claims.sid, &r->found, &r->wait);
+    ask_principal_by_session(r->store, &r->arena, &c->claims.sid, &r->found, look_ahead(r));
     return WAIT;
 }
 
@@ -280,7 +280,7 @@ static enum verdict key_ask(struct req *r)
 {
     struct caller *c = caller_of(r);
     c->then = key_here;
-    ask_principal_by_apikey(r->store, &r->arena, c->public, &r->found, &r->wait);
+    ask_principal_by_apikey(r->store, &r->arena, c->public, &r->found, look_ahead(r));
     return WAIT;
 }
 

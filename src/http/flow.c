@@ -95,6 +95,7 @@ static void release(struct req *r)
     compress_drop(r);
     rows_fini(&r->rows);
     rows_fini(&r->found);
+    rows_fini(&r->ahead);
     arena_reset(&r->arena);
     arena_reset(&r->kept);
 }

@@ -45,6 +45,30 @@ void wait_post(struct wait *w)
     loop_nudge();
 }
 
+static void both_half(struct both *p)
+{
+    if (--p->open == 0)
+        wait_done(p->whole);
+}
+
+static void first_here(struct wait *w)
+{
+    both_half(LIST_OF(w, struct both, first));
+}
+
+static void second_here(struct wait *w)
+{
+    both_half(LIST_OF(w, struct both, second));
+}
+
+void both_begin(struct both *p, struct wait *whole)
+{
+    *p = (struct both){ .whole = whole, .open = 2 };
+    wait_init(&p->first, first_here);
+    wait_init(&p->second, second_here);
+    wait_open(whole);
+}
+
 void waits_collect(void)
 {
     pthread_mutex_lock(&posted.lock);

@@ -45,6 +45,42 @@ static void answers_wake_in_their_order_and_later(void **state)
     assert_int_equal(order[2], 0);
 }
 
+static struct both both;
+static bool woken_both;
+
+static void both_here(struct wait *w)
+{
+    (void)w;
+    woken_both = true;
+    loop_stop();
+}
+
+static void half_does_not_wake(struct wait *w)
+{
+    (void)w;
+    assert_false(woken_both);
+    wait_done(&both.first);
+}
+
+static void a_pair_wakes_when_both_are_answered(void **state)
+{
+    (void)state;
+    struct wait whole, later;
+    woken_both = false;
+    wait_init(&whole, both_here);
+    wait_init(&later, half_does_not_wake);
+    both_begin(&both, &whole);
+    assert_true(whole.open);
+    wait_open(&both.first);
+    wait_open(&both.second);
+    wait_open(&later);
+    wait_done(&both.second);
+    wait_done(&later);
+    loop_run();
+    assert_true(woken_both);
+    assert_false(whole.open || both.first.open || both.second.open);
+}
+
 static struct counted many[THREADS * EACH];
 
 static void *post_some(void *from)
@@ -138,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test_on_loop(answers_wake_in_their_order_and_later),
+        test_on_loop(a_pair_wakes_when_both_are_answered),
         test_on_loop(every_post_of_every_thread_wakes_once),
         test_on_loop(a_wake_may_ask_again_and_may_free),
         cmocka_unit_test(asking_twice_or_answering_unasked_is_a_bug),
