@@ -85,11 +85,17 @@ bool str_int(struct str s, int64_t min, int64_t max, int64_t *out)
     return true;
 }
 
-/* Whether all 8 bytes are 0x01 to 0x7f: a byte of 0 borrows, and so sets a high bit like those above 0x7f. */
-static bool plain8(const char *p)
+static uint64_t word_at(const char *p)
 {
     uint64_t word;
     memcpy(&word, p, sizeof(word));
+    return word;
+}
+
+/* Whether all 8 bytes are 0x01 to 0x7f: a byte of 0 borrows, and so sets a high bit like those above 0x7f. */
+static bool plain8(const char *p)
+{
+    uint64_t word = word_at(p);
     return (((word - 0x0101010101010101u) | word) & 0x8080808080808080u) == 0;
 }
 
@@ -109,6 +115,13 @@ bool str_utf8(struct str s)
     return true;
 }
 
+/* The bits that differ in 8 bytes. */
+static uint64_t unlike(const char *p, const char *q)
+{
+    return word_at(p) ^ word_at(q);
+}
+
+/* Only the length, which is no secret, says how many steps there are. */
 bool str_same_secret(struct str a, struct str b)
 {
     if (a.n != b.n)
@@ -117,11 +130,14 @@ bool str_same_secret(struct str a, struct str b)
     uint64_t differ = 0;
     size_t i = 0;
     for (; i + 32 <= a.n; i += 32) {
-        uint64_t x[4], y[4];
-        memcpy(x, a.p + i, sizeof(x));
-        memcpy(y, b.p + i, sizeof(y));
-        differ |= (x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]);
+        const char *p = a.p + i, *q = b.p + i;
+        differ |=
+            unlike(p, q) | unlike(p + 8, q + 8) | unlike(p + 16, q + 16) | unlike(p + 24, q + 24);
         __asm__("" : "+r"(differ)); /* opaque to the compiler: no early end may be optimised in */
+    }
+    for (; i + 8 <= a.n; i += 8) {
+        differ |= unlike(a.p + i, b.p + i);
+        __asm__("" : "+r"(differ));
     }
     for (; i < a.n; i++) {
         differ |= (unsigned char)(a.p[i] ^ b.p[i]);
