@@ -92,13 +92,16 @@ void uuid_format(const struct uuid *id, char out[UUID_TEXT])
     format_bytes(out, id->b + 10, 6);
 }
 
-static int digit_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* What a character is worth as a digit, marked; 0: it is none. */
+#define DIGIT 0x100
+static const uint16_t digits[256] = {
+    ['0'] = DIGIT | 0,  ['1'] = DIGIT | 1,  ['2'] = DIGIT | 2,  ['3'] = DIGIT | 3,
+    ['4'] = DIGIT | 4,  ['5'] = DIGIT | 5,  ['6'] = DIGIT | 6,  ['7'] = DIGIT | 7,
+    ['8'] = DIGIT | 8,  ['9'] = DIGIT | 9,  ['a'] = DIGIT | 10, ['b'] = DIGIT | 11,
+    ['c'] = DIGIT | 12, ['d'] = DIGIT | 13, ['e'] = DIGIT | 14, ['f'] = DIGIT | 15,
+    ['A'] = DIGIT | 10, ['B'] = DIGIT | 11, ['C'] = DIGIT | 12, ['D'] = DIGIT | 13,
+    ['E'] = DIGIT | 14, ['F'] = DIGIT | 15,
+};
 
 bool uuid_parse(struct str text, struct uuid *out)
 {
@@ -108,15 +111,21 @@ bool uuid_parse(struct str text, struct uuid *out)
         return false;
 
     struct uuid id;
+    unsigned all = DIGIT;
     for (int i = 0; i < 16; i++) {
-        int high = digit_of(text.p[places[i]]), low = digit_of(text.p[places[i] + 1]);
-        if ((high | low) < 0)
-            return false;
+        const char *pair = text.p + places[i];
+        unsigned high = digits[(unsigned char)pair[0]], low = digits[(unsigned char)pair[1]];
+        all &= high & low;
         id.b[i] = (uint8_t)(high << 4 | low);
     }
+    if (!all)
+        return false;
     *out = id;
     return true;
 }
+
+/* The bits of 8 counts that are set in one of 16 to 32. */
+#define SIXTEEN_OR_MORE UINT64_C(0x3030303030303030)
 
 bool uuid_acceptable(const struct uuid *id)
 {
@@ -129,8 +138,7 @@ bool uuid_acceptable(const struct uuid *id)
         times[id->b[i] >> 4]++;
         times[id->b[i] & 15]++;
     }
-    for (int digit = 0; digit < 16; digit++)
-        if (times[digit] >= 16)
-            return false;
-    return true;
+    uint64_t eight[2]; /* counts each */
+    memcpy(eight, times, sizeof(eight));
+    return ((eight[0] | eight[1]) & SIXTEEN_OR_MORE) == 0;
 }

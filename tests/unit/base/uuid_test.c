@@ -127,6 +127,45 @@ static void only_the_canonical_form_is_read(void **state)
     }
 }
 
+static void each_place_takes_a_digit_and_nothing_else(void **state)
+{
+    (void)state;
+    static const char digits[] = "0123456789abcdefABCDEF";
+    for (int place = 0; place < UUID_TEXT; place++) {
+        bool dash = place == 8 || place == 13 || place == 18 || place == 23;
+        for (int c = 0; c < 256; c++) {
+            char text[] = "00112233-4455-6677-8899-aabbccddeeff";
+            struct uuid id;
+            text[place] = (char)c;
+            bool fits = dash ? c == '-' : c != 0 && strchr(digits, c);
+            if (uuid_parse((struct str){ text, UUID_TEXT }, &id) != fits)
+                fail_msg("%d at %d was %s", c, place, fits ? "refused" : "read");
+        }
+    }
+}
+
+/* Of version 4 and the variant with 8: these are digits too. */
+static void no_digit_makes_up_half(void **state)
+{
+    (void)state;
+    for (unsigned digit = 0; digit < 16; digit++) {
+        for (int most = 14; most <= 32; most++) {
+            struct uuid id = parsed("01234567-89ab-4def-8123-456789abcdef");
+            unsigned n = 0;
+            for (int i = 0; i < 32; i++)
+                n += (unsigned)(id.b[i / 2] >> 4 * (i % 2) & 15) == digit;
+            for (int i = 0; i < 32 && n < (unsigned)most; i++) {
+                unsigned shift = 4u * (i % 2), now = id.b[i / 2] >> shift & 15;
+                if (i / 2 == 6 || i / 2 == 8 || now == digit)
+                    continue;
+                id.b[i / 2] = (uint8_t)((id.b[i / 2] & ~(15u << shift)) | digit << shift);
+                n++;
+            }
+            assert_int_equal(uuid_acceptable(&id), n < 16);
+        }
+    }
+}
+
 static void acceptable_are_versions_4_and_7(void **state)
 {
     (void)state;
@@ -180,7 +219,9 @@ int main(void)
         cmocka_unit_test(new_ones_do_not_repeat_after_a_fork),
         cmocka_unit_test(the_text_comes_back),
         cmocka_unit_test(only_the_canonical_form_is_read),
+        cmocka_unit_test(each_place_takes_a_digit_and_nothing_else),
         cmocka_unit_test(acceptable_are_versions_4_and_7),
+        cmocka_unit_test(no_digit_makes_up_half),
         cmocka_unit_test(nil_is_nil),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
