@@ -118,6 +118,15 @@ static void again(struct req *r)
 
 static enum verdict walk(struct req *r, const struct stage **at, bool resumed);
 
+/* On through the handler's own table, which is left behind at its end. */
+static enum verdict walk_inner(struct req *r, bool resumed)
+{
+    enum verdict v = walk(r, &r->inner, resumed);
+    if (v == NEXT)
+        r->inner = NULL;
+    return v;
+}
+
 /* The handler: one function or two, or a stage table of its own. */
 static enum verdict handle(struct req *r)
 {
@@ -125,13 +134,13 @@ static enum verdict handle(struct req *r)
     if (!r->action->steps)
         return r->action->run(r);
     r->inner = r->action->steps;
-    return walk(r, &r->inner, false);
+    return walk_inner(r, false);
 }
 
 static enum verdict handle_goes_on(struct req *r)
 {
     if (r->inner)
-        return walk(r, &r->inner, true);
+        return walk_inner(r, true);
     return r->action->then ? r->action->then(r) : DENY;
 }
 
@@ -252,21 +261,25 @@ static enum verdict call(struct req *r, const struct stage *s, stage_fn *fn)
     return v;
 }
 
-/* Walks a table from *at until a row does not say NEXT; NEXT when the table has ended (*at is NULL then). */
+/* Walks a table from *at until a row does not say NEXT; NEXT when the table has ended. */
 static enum verdict walk(struct req *r, const struct stage **at, bool resumed)
 {
-    while ((*at)->name) {
+    for (; (*at)->name; (*at)++, resumed = false) {
         const struct stage *s = *at;
         enum verdict v = call(r, s, resumed ? s->resume : s->enter);
-        resumed = false;
         if (v != NEXT)
             return v;
-        if (at == &r->at)
-            metric_add(METRIC_GATE_PASSED, (unsigned)(s - stages), 1);
-        (*at)++;
     }
-    *at = NULL;
     return NEXT;
+}
+
+/* On through the pipeline; the rows that were passed are counted in one go. */
+static enum verdict walk_on(struct req *r, bool resumed)
+{
+    const struct stage *from = r->at;
+    enum verdict v = walk(r, &r->at, resumed);
+    metric_add_each(METRIC_GATE_PASSED, (unsigned)(from - stages), (unsigned)(r->at - stages), 1);
+    return v;
 }
 
 /* What a denial looks like from outside; where it came from stays in the log. */
@@ -312,7 +325,7 @@ static void log_left(struct req *r)
 static void run(struct req *r, bool resumed)
 {
     for (;;) {
-        switch (walk(r, &r->at, resumed)) {
+        switch (walk_on(r, resumed)) {
         case NEXT:
             flow_end(r);
             return;

@@ -26,6 +26,8 @@ void metric_use(unsigned block);
 
 /* cell: the label's index; with two dimensions first * (size of the second) + second; 0 without labels. */
 void metric_add(enum metric m, unsigned cell, uint64_t n);
+/* The same of each cell from `from` to before `to`. */
+void metric_add_each(enum metric m, unsigned from, unsigned to, uint64_t n);
 void metric_set(enum metric m, unsigned cell, int64_t value);
 /* One observation of a histogram. */
 void metric_observe(enum metric m, unsigned cell, int64_t microseconds);

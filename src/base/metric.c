@@ -171,6 +171,14 @@ void metric_add(enum metric m, unsigned cell, uint64_t n)
     add(cell_of(m, cell, 1), n);
 }
 
+void metric_add_each(enum metric m, unsigned from, unsigned to, uint64_t n)
+{
+    const struct family *f = &families[m];
+    uint64_t *cells = block + f->base, *end = cells + (to < f->cells ? to : f->cells);
+    for (uint64_t *cell = cells + from; cell < end; cell++)
+        add(cell, n);
+}
+
 void metric_set(enum metric m, unsigned cell, int64_t value)
 {
     __atomic_store_n(cell_of(m, cell, 1), (uint64_t)value, __ATOMIC_RELAXED);

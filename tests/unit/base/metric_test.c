@@ -95,6 +95,23 @@ static void two_dimensions_are_row_by_row(void **state)
     assert_true(shows("store_statements_total{kind=\"write\",outcome=\"ok\"} 9"));
 }
 
+static void a_run_of_cells_counts_together(void **state)
+{
+    (void)state;
+    metric_add_each(METRIC_GATE_PASSED, 0, 2, 1);
+    metric_add_each(METRIC_GATE_PASSED, 1, 3, 10);
+    metric_add_each(METRIC_GATE_PASSED, 2, 2, 100);
+    metric_add_each(METRIC_GATE_PASSED, 2, 1, 100);
+    metric_add_each(METRIC_GATE_PASSED, 2, 1000, 1000);
+    metric_add_each(METRIC_GATE_PASSED, 3, 1000, 1000);
+    assert_int_equal(metric_read(METRIC_GATE_PASSED, 0), 1);
+    assert_int_equal(metric_read(METRIC_GATE_PASSED, 1), 11);
+    assert_int_equal(metric_read(METRIC_GATE_PASSED, 2), 1010);
+    for (int m = 0; m < METRIC_COUNT; m++)
+        if (m != METRIC_GATE_PASSED)
+            assert_int_equal(metric_read((enum metric)m, 0), 0);
+}
+
 static void every_cell_of_every_family_is_its_own(void **state)
 {
     (void)state;
@@ -230,6 +247,7 @@ int main(void)
         cmocka_unit_test(counting_before_the_start_is_harmless),
         cmocka_unit_test_setup_teardown(blocks_are_added_up, begin, end),
         cmocka_unit_test_setup_teardown(two_dimensions_are_row_by_row, begin, end),
+        cmocka_unit_test_setup_teardown(a_run_of_cells_counts_together, begin, end),
         cmocka_unit_test_setup_teardown(every_cell_of_every_family_is_its_own, begin, end),
         cmocka_unit_test_setup_teardown(a_cell_that_does_not_exist_harms_nobody, begin, end),
         cmocka_unit_test_setup_teardown(observations_fall_into_their_buckets, begin, end),
