@@ -335,6 +335,22 @@ static bool meet(struct flight *f, struct epochs *under, struct arena *a, struct
     }
 }
 
+static enum cache_got use(struct entry *e, struct epochs *under, struct arena *a, struct str *out)
+{
+    memory_hit(e);
+    *under = e->under;
+    return hit((enum cache_type)e->type, entry_value(e), a, out);
+}
+
+bool cache_recall(struct cache *c, enum cache_type type, struct str key, struct epochs *under,
+                  struct arena *a, struct str *value)
+{
+    struct entry *e = memory_find(c->memory, type, key, hash_of(type, key));
+    if (!e || e->dies <= clock_mono() || !epochs_fresh(&e->under) || ages(e, type))
+        return false;
+    return use(e, under, a, value) == CACHE_HIT;
+}
+
 enum cache_got cache_get(struct cache *c, enum cache_type type, struct str key,
                          struct epochs *under, struct arena *a, struct str *value, struct wait *w)
 {
@@ -348,9 +364,7 @@ enum cache_got cache_get(struct cache *c, enum cache_type type, struct str key,
     if (alive && fresh) {
         if (ages(e, type) && load_ahead(c, e, under, w, &got))
             return got;
-        memory_hit(e);
-        *under = e->under;
-        return hit(type, entry_value(e), a, value);
+        return use(e, under, a, value);
     }
     if (e && (!alive || epochs_moved(&e->under))) /* else it may be used once others are heard again */
         memory_drop(c->memory, e);

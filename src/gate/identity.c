@@ -55,13 +55,22 @@ static void set_name(struct caller *c, char kind, const void *id, size_t n)
 /* ---- what both kinds share ---- */
 
 /* From the cached form, which lies in the arena. */
-static bool recall(struct caller *c, struct str value)
+static bool read_known(struct caller *c, struct str value)
 {
     if (!value.p || value.n < sizeof(c->known))
         return false;
     memcpy(&c->known, value.p, sizeof(c->known));
     c->known.who.memberships = (const void *)(value.p + sizeof(c->known));
     return value.n == sizeof(c->known) + c->known.who.nmemberships * sizeof(struct membership);
+}
+
+/* Of what memory has, no epoch need be read: it carries its own. */
+static bool recall(struct req *r)
+{
+    struct caller *c = caller_of(r);
+    struct str value;
+    return cache_recall(r->cache, CACHE_SESSION, name_of(c), &r->carried[0], &r->arena, &value) &&
+           read_known(c, value);
 }
 
 /* Looks into the cache. NEXT: c->known is filled. Else it waits for who loads it, then looks `again`, or is the
@@ -73,7 +82,7 @@ static enum verdict remember(struct req *r, stage_fn *again, stage_fn *ask)
     switch (cache_get(r->cache, CACHE_SESSION, name_of(c), &r->carried[0], &r->arena, &value,
                       &r->wait)) {
     case CACHE_HIT:
-        return recall(c, value) ? NEXT : req_deny(r, ERR_NO_MEMORY);
+        return read_known(c, value) ? NEXT : req_deny(r, ERR_NO_MEMORY);
     case CACHE_WAIT:
         c->then = again;
         return WAIT;
@@ -172,6 +181,8 @@ static enum verdict session_look(struct req *r)
 {
     const struct claims *claims = &caller_of(r)->claims;
     struct epochs *under = &r->carried[0];
+    if (recall(r))
+        return session_judge(r);
     *under = (struct epochs){ 0 };
     epochs_add(under, EPOCH_USER, claims->sub.b, sizeof(claims->sub.b));
     epochs_add(under, EPOCH_SESSION, claims->sid.b, sizeof(claims->sid.b));

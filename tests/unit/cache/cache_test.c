@@ -187,6 +187,66 @@ static void a_key_has_64_bytes_at_most(void **state)
     assert_true(dies(get_with_a_long_key));
 }
 
+/* ---- the short way ---- */
+
+static bool recalled(enum cache_type type, struct str key, struct epochs *under)
+{
+    struct str value = STR_NONE;
+    bool here = cache_recall(c, type, key, under, &arena, &value);
+    if (here)
+        assert_str(value, "one");
+    return here;
+}
+
+static void what_memory_has_is_recalled_with_its_epochs(void **state)
+{
+    (void)state;
+    struct epochs under = { 0 }, read = { 0 };
+    epochs_add(&under, EPOCH_USER, USER, 16);
+    assert_false(recalled(CACHE_API, STR("a"), &read));
+    cache_fill(c, CACHE_API, STR("a"), &under, STR("one"));
+    assert_true(recalled(CACHE_API, STR("a"), &read));
+    assert_memory_equal(&read, &under, sizeof(under));
+    assert_false(recalled(CACHE_SESSION, STR("a"), &read));
+    assert_int_equal(lookups(CACHE_API, HIT), 1);
+}
+
+/* What is stale is there still: the long way counts and drops it, and one loads. */
+static void what_is_not_fresh_is_not_recalled(void **state)
+{
+    (void)state;
+    struct epochs under = { 0 }, read;
+    struct str value;
+    epochs_add(&under, EPOCH_USER, USER, 16);
+    cache_fill(c, CACHE_API, STR("a"), &under, STR("one"));
+    epoch_bump(EPOCH_USER, USER, 16);
+    assert_false(recalled(CACHE_API, STR("a"), &read));
+    assert_int_equal(cache_entries(c), 1);
+    assert_int_equal(lookups(CACHE_API, STALE) + lookups(CACHE_API, MISS), 0);
+    assert_int_equal(get(STR("a"), &value), CACHE_FILL);
+    assert_int_equal(lookups(CACHE_API, STALE), 1);
+
+    fill(STR("a"), STR("one"));
+    fake_now += 300 * SECOND - 1;
+    assert_true(recalled(CACHE_API, STR("a"), &read));
+    fake_now += 1;
+    assert_false(recalled(CACHE_API, STR("a"), &read));
+}
+
+static void what_ages_is_left_to_who_loads_it_ahead(void **state)
+{
+    (void)state;
+    struct epochs read;
+    struct str value;
+    cache_fill(c, CACHE_STARTUP, STR("a"), &none, STR("one"));
+    fake_now += 3240 * SECOND;
+    assert_true(recalled(CACHE_STARTUP, STR("a"), &read));
+    fake_now += 1;
+    assert_false(recalled(CACHE_STARTUP, STR("a"), &read));
+    assert_int_equal(get_typed(CACHE_STARTUP, STR("a"), &value), CACHE_FILL);
+    cache_drop(c, CACHE_STARTUP, STR("a"));
+}
+
 /* ---- freshness ---- */
 
 static void a_moved_epoch_makes_it_stale(void **state)
@@ -217,6 +277,7 @@ static void who_hears_nobody_keeps_it_for_later(void **state)
     epochs_add(&e, EPOCH_USER, USER, 16);
     cache_fill(c, CACHE_API, STR("k"), &e, STR("v"));
     epoch_listen();
+    assert_false(cache_recall(c, CACHE_API, STR("k"), &e, &arena, &value));
     assert_int_equal(cache_get(c, CACHE_API, STR("k"), &e, &arena, &value, &w), CACHE_FILL);
     cache_drop(c, CACHE_API, STR("k"));
     epoch_heard(clock_mono());
@@ -474,6 +535,9 @@ int main(void)
         test(types_are_apart),
         test(an_entry_lives_as_long_as_its_type),
         test(a_key_has_64_bytes_at_most),
+        test(what_memory_has_is_recalled_with_its_epochs),
+        test(what_is_not_fresh_is_not_recalled),
+        test(what_ages_is_left_to_who_loads_it_ahead),
         test(a_moved_epoch_makes_it_stale),
         test(who_hears_nobody_keeps_it_for_later),
         test(what_was_loaded_before_a_bump_is_not_stored_after_it),
