@@ -13,39 +13,47 @@ static const struct stmt *stmt_of(const struct resource *res)
     return res->facts ? res->facts : res->get;
 }
 
-/* The cached form: what it is shared with (where the gates look at that), the length of the row's bytes, the bytes,
- * the JSON. */
+/* The cached form: this, what it is shared with (where the gates look at that), the row's bytes, the JSON. */
+struct head {
+    int64_t version;
+    struct uuid owner;
+    uint64_t row_n;
+};
+
 static struct str pack(struct arena *a, const struct look *look, const struct facts *f,
                        struct str row, struct str json)
 {
     size_t shared = look->res->facts ? sharing_size(f) : 0;
-    uint64_t n = row.n;
-    char *p = arena_alloc(a, shared + sizeof(n) + row.n + json.n);
+    const struct head head = { f->version, f->owner, row.n };
+    size_t ahead = sizeof(head) + shared;
+    char *p = arena_alloc(a, ahead + row.n + json.n);
     if (!p)
         return STR_NONE;
+    memcpy(p, &head, sizeof(head));
     if (shared)
-        sharing_write(f, p);
-    memcpy(p + shared, &n, sizeof(n));
-    memcpy(p + shared + sizeof(n), row.p, row.n);
-    memcpy(p + shared + sizeof(n) + row.n, json.p, json.n);
-    return (struct str){ p, shared + sizeof(n) + row.n + json.n };
+        sharing_write(f, p + sizeof(head));
+    memcpy(p + ahead, row.p, row.n);
+    memcpy(p + ahead + row.n, json.p, json.n);
+    return (struct str){ p, ahead + row.n + json.n };
 }
 
 static struct facts *unpack(struct req *r, const struct look *look, struct str packed)
 {
     struct facts *f = ARENA_NEW(&r->arena, struct facts);
-    uint64_t n;
-    if (!f)
+    struct head head;
+    if (!f || packed.n < sizeof(head))
         return NULL;
+    memcpy(&head, packed.p, sizeof(head));
+    packed = (struct str){ packed.p + sizeof(head), packed.n - sizeof(head) };
     f->id = look->id;
+    f->version = head.version;
+    f->owner = head.owner;
     if (look->res->facts && !sharing_take(&packed, f))
         return NULL;
-    memcpy(&n, packed.p, sizeof(n));
-    f->json = (struct str){ packed.p + sizeof(n) + n, packed.n - sizeof(n) - n };
-    rows_attach(&f->row, stmt_of(look->res), (struct str){ packed.p + sizeof(n), n });
-    f->version = rows_int(&f->row, resource_column(look->res, "version"));
-    if (look->res->owned)
-        f->owner = rows_uuid(&f->row, resource_column(look->res, "owner_id"));
+    if (head.row_n > packed.n)
+        return NULL;
+    rows_attach(&f->row, stmt_of(look->res), (struct str){ packed.p, head.row_n });
+    f->json = (struct str){ packed.p + head.row_n, packed.n - head.row_n };
     return f;
 }
 
@@ -81,6 +89,12 @@ static enum verdict done(struct look *look, enum err err)
     return NEXT;
 }
 
+static enum verdict unpacked(struct req *r, struct look *look, struct str packed)
+{
+    look->facts = packed.p ? unpack(r, look, packed) : NULL;
+    return done(look, look->facts ? OK : ERR_NO_MEMORY);
+}
+
 /* The epochs are read before the entry is: what moves in between makes it stale for later, never fresh. */
 static void add_epochs(struct look *look)
 {
@@ -112,13 +126,16 @@ static enum verdict look_up(struct req *r, struct look *look)
     enum cache_type type = type_of(look);
     struct str packed;
 
+    /* Of what memory has, no epoch need be read: it carries its own. */
+    if (type != CACHE_NONE &&
+        cache_recall(r->cache, type, key_of(look), &look->under, &r->arena, &packed))
+        return unpacked(r, look, packed);
     add_epochs(look);
     if (type != CACHE_NONE) {
         switch (
             cache_get(r->cache, type, key_of(look), &look->under, &r->arena, &packed, &r->wait)) {
         case CACHE_HIT:
-            look->facts = packed.p ? unpack(r, look, packed) : NULL;
-            return done(look, look->facts ? OK : ERR_NO_MEMORY);
+            return unpacked(r, look, packed);
         case CACHE_WAIT:
             return WAIT;
         case CACHE_FILL:
@@ -164,6 +181,9 @@ static enum err pack_found(struct req *r, const struct look *look, struct str *p
     struct facts f = { .id = look->id };
     if (!row)
         return ERR_NO_MEMORY;
+    f.version = rows_int(&r->found, resource_column(look->res, "version"));
+    if (look->res->owned)
+        f.owner = rows_uuid(&r->found, resource_column(look->res, "owner_id"));
     resource_json(&json, look->res, row);
     if (look->res->facts)
         TRY(sharing_read(&r->arena, &r->found, &f));
