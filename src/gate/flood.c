@@ -14,13 +14,13 @@ enum verdict gate_flood(struct req *r)
     if (r->local || str_starts(r->path, STR("/health")))
         return NEXT;
 
-    struct held held = restraint_look(restraint_address(&r->address), r->now);
+    struct window w = limits_of_address(&r->address);
+    struct held held = restraint_look(limits_subject(w.key), r->now);
     if (held.level == RESTRAINT_BLOCK) {
         metric_add(METRIC_LIMIT_RESTRAINED, RESTRAINT_ADDRESS, 1);
         r->spent = limits_blocked(held.until - r->now);
         return req_deny_for(r, ERR_TOO_MANY, "the address is blocked");
     }
-    struct window w = limits_of_address(&r->address);
     w.limit = restraint_limit(held.level, w.limit);
     window_spend_here(r->windows, &w, 1, clock_mono(), &r->spent);
     if (r->spent.err != OK)

@@ -32,6 +32,12 @@ static inline uint64_t limits_address(uint32_t dimension, const struct in6_addr 
     return hash_kind(dimension, a->s6_addr, v4 ? 16 : 8);
 }
 
+/* What restraints (gate/restraint.h) know an address by, from the key of its window. Odd, where users are even. */
+static inline uint64_t limits_subject(uint64_t key)
+{
+    return key | 1;
+}
+
 /* Of an address, kept by each node for itself. */
 static inline struct window limits_of_address(const struct in6_addr *a)
 {

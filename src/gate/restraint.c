@@ -88,7 +88,7 @@ uint64_t restraint_user(const struct uuid *user)
 
 uint64_t restraint_address(const struct in6_addr *address)
 {
-    return limits_address(LIMIT_ADDRESS, address) | 1;
+    return limits_subject(limits_address(LIMIT_ADDRESS, address));
 }
 
 void restraint_address_text(const struct in6_addr *address, char out[RESTRAINT_SUBJECT])

@@ -58,9 +58,9 @@ static unsigned network_bytes(const struct in6_addr *address)
 
 uint64_t risk_network(const struct in6_addr *address)
 {
-    unsigned from = IN6_IS_ADDR_V4MAPPED(address) ? 12 : 0;
+    unsigned from = IN6_IS_ADDR_V4MAPPED(address) ? 12 : 0, end = network_bytes(address);
     uint64_t network = 0;
-    for (unsigned i = from; i < network_bytes(address); i++)
+    for (unsigned i = from; i < end; i++)
         network = network << 8 | address->s6_addr[i];
     return network; /* no IPv6 network in use begins with 24 zero bits, as an IPv4 one does here */
 }
