@@ -45,12 +45,14 @@
 /* One window asked for, at one time. */
 struct meter {
     struct table *t;
-    uint64_t own, shared; /* keys of its entry, and of the one for newcomers */
+    uint64_t own; /* key of its entry */
     struct home home;
     int64_t now, limit;
     int64_t width;   /* of a bucket, microseconds */
     int64_t bucket;  /* the running one */
     uint32_t entry;  /* where it is counted, or NOWHERE */
+    bool shares;     /* that is with the newcomers */
+    uint64_t key;    /* of that entry */
     int64_t sum;     /* permits that count, its own included */
     uint64_t newest; /* the newest bucket seen, as a distance from the oldest that counts */
 };
@@ -70,20 +72,26 @@ static uint64_t key_of(uint64_t key, int64_t length)
 
 static struct meter meter_of(struct table *t, const struct window *want, int64_t now)
 {
-    must(want->length > 0 && want->length <= LENGTH_MAX && want->length % SHARES == 0 &&
+    int64_t width = want->length / SHARES;
+    must(width > 0 && want->length <= LENGTH_MAX && want->length == width * SHARES &&
          want->limit >= 1);
     uint64_t own = key_of(want->key, want->length);
     return (struct meter){
         .t = t,
         .own = own,
-        .shared = key_of(0, want->length),
         .home = entry_home(t, own),
         .now = now,
         .limit = want->limit < LIMIT_MAX ? want->limit : LIMIT_MAX,
-        .width = want->length / SHARES,
-        .bucket = now / (want->length / SHARES),
+        .width = width,
+        .bucket = now / width,
         .entry = NOWHERE,
     };
+}
+
+/* Of the entry that newcomers share. */
+static uint64_t key_shared(const struct meter *m)
+{
+    return key_of(0, m->width * SHARES);
 }
 
 /* The word of the oldest bucket that counts. */
@@ -98,21 +106,9 @@ static int64_t until_of(const struct meter *m)
     return (m->bucket + RING) * m->width;
 }
 
-/* Whether it is counted with the newcomers. */
-static bool shares(const struct meter *m)
-{
-    return m->entry >= entry_shared(m->t, 0);
-}
-
-/* Of the entry where it is counted. */
-static uint64_t key_counted(const struct meter *m)
-{
-    return shares(m) ? m->shared : m->own;
-}
-
 static _Atomic uint64_t *slot_of(const struct meter *m)
 {
-    return &entry_ring(m->t, m->entry)[(key_counted(m) + (uint64_t)m->bucket) % RING];
+    return &entry_ring(m->t, m->entry)[(m->key + (uint64_t)m->bucket) % RING];
 }
 
 static bool crowded(const struct meter *m)
@@ -150,10 +146,11 @@ static int sources_of(const struct meter *m, struct source *sources)
     }
     if (n == 0)
         end = LIVE;
+    uint64_t shared = key_shared(m);
     for (int i = 0; look && i < WAYS; i++) {
         uint32_t entry = entry_shared(m->t, i);
-        if (entry_owned(m->t, entry, m->shared))
-            sources[n++] = (struct source){ entry_ring(m->t, entry), base_of(m, m->shared), end };
+        if (entry_owned(m->t, entry, shared))
+            sources[n++] = (struct source){ entry_ring(m->t, entry), base_of(m, shared), end };
     }
     return n;
 }
@@ -179,7 +176,7 @@ static void sum_up(struct meter *m)
 static void summarize(struct meter *m, bool alone)
 {
     _Atomic uint64_t *summary = &m->t->row[m->entry / WAYS].summary[m->entry % WAYS];
-    uint64_t running = (key_counted(m) + (uint64_t)m->bucket) << SUMMARY_BITS;
+    uint64_t running = (m->key + (uint64_t)m->bucket) << SUMMARY_BITS;
     uint64_t word = atomic_load(summary);
     for (;;) {
         uint64_t later = (word - running) >> SUMMARY_BITS;
@@ -206,11 +203,11 @@ static void summarize(struct meter *m, bool alone)
  * fails. */
 static bool add(struct meter *m)
 {
-    uint64_t base = base_of(m, key_counted(m));
+    uint64_t base = base_of(m, m->key);
     _Atomic uint64_t *slot = slot_of(m);
     for (;;) {
         uint64_t word = atomic_load(slot), next = word + 1;
-        int64_t lead = entry_lead(m->t, m->entry, key_counted(m), until_of(m));
+        int64_t lead = entry_lead(m->t, m->entry, m->key, until_of(m));
         if (lead < 0)
             return false;
         if (lead > RING * m->width + LEAD_SLACK) {
@@ -241,15 +238,17 @@ static void take_back(_Atomic uint64_t *slot, uint64_t bucket)
 static void undo(const struct meter *m)
 {
     if (m->entry != NOWHERE)
-        take_back(slot_of(m), base_of(m, key_counted(m)) + SHARES * ONE_BUCKET);
+        take_back(slot_of(m), base_of(m, m->key) + SHARES * ONE_BUCKET);
 }
 
 /* Finds where to count: NOWHERE if the table is full and more lengths are in use than a row has entries. */
 static void place(struct meter *m, bool *made)
 {
     m->entry = entry_hold(m->t, m->home, m->own, until_of(m), m->now, made);
-    if (m->entry == NOWHERE) {
-        m->entry = entry_hold_shared(m->t, m->shared, until_of(m), m->now);
+    m->shares = m->entry == NOWHERE;
+    m->key = m->shares ? key_shared(m) : m->own;
+    if (m->shares) {
+        m->entry = entry_hold_shared(m->t, m->key, until_of(m), m->now);
     } else if (*made) {
         uint64_t born = base_of(m, m->own) + (SHARES + AHEAD) * ONE_BUCKET;
         atomic_store(&m->t->row[m->entry / WAYS].born[m->entry % WAYS], born);
@@ -271,10 +270,10 @@ static void count(struct meter *m)
             continue;
 
         uint32_t owned = entries_owned(m->t, m->home, m->own);
-        bool rightly = shares(m) == (owned == 0);
+        bool rightly = m->shares == (owned == 0);
         if (rightly) {
             bool several = (owned & (owned - 1)) != 0;
-            bool newcomer = crowded(m) && (shares(m) || shared_end(m, m->entry) > 0);
+            bool newcomer = crowded(m) && (m->shares || shared_end(m, m->entry) > 0);
             summarize(m, !several && !newcomer);
             if (m->newest <= SHARES + AHEAD)
                 return;
@@ -338,7 +337,7 @@ void meter_spend(struct table *t, const struct window *want, int n, int64_t now,
     for (int i = 0; i < n; i++) {
         count(&meters[i]);
         admitted = admitted && meters[i].sum <= meters[i].limit;
-        if (shares(&meters[i]))
+        if (meters[i].shares)
             metric_add(METRIC_LIMIT_TABLE_FULL, 0, 1);
     }
     for (int i = 0; !admitted && i < n; i++)
@@ -388,7 +387,7 @@ void meter_return(struct table *t, const struct window *want, int n, int64_t now
         for (int i = 0; i < CANDIDATES; i++)
             find_oldest(&m, entry_candidate(m.home, i), m.own, &slot, &bucket);
         for (int i = 0; !slot && i < WAYS; i++)
-            find_oldest(&m, entry_shared(t, i), m.shared, &slot, &bucket);
+            find_oldest(&m, entry_shared(t, i), key_shared(&m), &slot, &bucket);
         if (slot)
             take_back(slot, bucket);
     }
