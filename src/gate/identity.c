@@ -352,10 +352,11 @@ static enum verdict key_here(struct req *r)
 /* What stands behind "Bearer" (RFC 6750 section 2.1); p is NULL when it is another scheme or nothing. */
 static struct str bearer(struct str authorization)
 {
-    struct str scheme, rest = authorization;
-    if (!str_cut(&rest, ' ', &scheme) || !str_ieq(scheme, STR("Bearer")) || !rest.p)
+    const struct str scheme = STR("Bearer ");
+    if (authorization.n < scheme.n || !str_ieq((struct str){ authorization.p, scheme.n }, scheme))
         return STR_NONE;
-    rest = str_trim(rest);
+    struct str rest =
+        str_trim((struct str){ authorization.p + scheme.n, authorization.n - scheme.n });
     return rest.n > 0 ? rest : STR_NONE;
 }
 
