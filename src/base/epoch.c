@@ -82,10 +82,8 @@ static bool deaf(void)
     return heard != NOBODY && clock_mono() - heard > EPOCH_DEAF;
 }
 
-bool epochs_moved(const struct epochs *e)
+static inline bool moved(const struct epochs *e)
 {
-    if (e->n == 0)
-        return false;
     must(epoch);
     if (atomic_load_explicit(&epoch->all, memory_order_acquire) != e->all)
         return true;
@@ -96,9 +94,14 @@ bool epochs_moved(const struct epochs *e)
     return false;
 }
 
+bool epochs_moved(const struct epochs *e)
+{
+    return e->n > 0 && moved(e);
+}
+
 bool epochs_fresh(const struct epochs *e)
 {
-    return e->n == 0 || (!epochs_moved(e) && !deaf());
+    return e->n == 0 || (!moved(e) && !deaf());
 }
 
 /* ---- between nodes ---- */
