@@ -275,7 +275,7 @@ static const struct resource *looked_at(const struct req *r)
 
 static bool look_new(struct req *r, const struct uuid *id)
 {
-    r->look = ARENA_NEW(&r->arena, struct look);
+    r->look = arena_alloc(&r->arena, sizeof(*r->look));
     if (r->look)
         look_init(r->look, looked_at(r), id);
     return r->look;

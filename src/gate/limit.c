@@ -29,14 +29,13 @@ static int user_window(const struct req *r, struct window *w)
 /* The route's class. The default class is the user's own window, counted above. */
 static int class_windows(const struct req *r, struct window *w)
 {
+    if (r->action->rate == RATE_DEFAULT)
+        return 0;
     const struct rate_class *c = rate_class(r->action->rate);
     const struct {
         int64_t length, limit;
     } lengths[] = { { MINUTE, c->minute }, { HOUR, c->hour }, { DAY, c->day } };
     int n = 0;
-
-    if (r->action->rate == RATE_DEFAULT)
-        return 0;
     for (uint32_t i = 0; i < 3; i++)
         if (lengths[i].limit > 0)
             w[n++] = (struct window){ key_of(r, LIMIT_CLASS + (uint32_t)r->action->rate * 3 + i),

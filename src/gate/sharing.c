@@ -188,8 +188,8 @@ bool sharing_take(struct str *bytes, struct facts *f)
     f->ngrants = head.ngrants;
     f->nancestors = head.nancestors;
     f->nrestraints = head.nrestraints;
-    if (head.ngrants < 0 || head.nancestors < 0 || head.nrestraints < 0 ||
-        bytes->n < sharing_size(f))
+    size_t size = sharing_size(f);
+    if (head.ngrants < 0 || head.nancestors < 0 || head.nrestraints < 0 || bytes->n < size)
         return false;
 
     const void *at = bytes->p + sizeof(head);
@@ -198,7 +198,6 @@ bool sharing_take(struct str *bytes, struct facts *f)
     f->grants = at;
     at = f->grants + f->ngrants;
     f->ancestors = at;
-    size_t size = sharing_size(f);
     *bytes = (struct str){ bytes->p + size, bytes->n - size };
     return true;
 }

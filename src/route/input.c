@@ -153,8 +153,8 @@ static enum err read_query(struct req *r)
         r->page = ARENA_NEW(&r->arena, struct page);
         return r->page ? page_read(r, r->page) : ERR_NO_MEMORY;
     }
-    if (r->signature)
-        return OK; /* it is all that the query holds */
+    if (r->query.n == 0 || r->signature)
+        return OK; /* a signature is all that its query holds */
     if (query_next(&r->arena, &query, &name, &value, &err)) {
         req_fault(r, shown_name(r, name), "unknown", "There is no such parameter.");
         return ERR_BAD_QUERY;

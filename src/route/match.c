@@ -138,10 +138,10 @@ static bool id_fits(struct str segment)
 {
     if (segment.n == 0 || str_eq(segment, STR(".")) || str_eq(segment, STR("..")))
         return false;
+    bool plain = true;
     for (size_t i = 0; i < segment.n; i++)
-        if (!routes.plain[(unsigned char)segment.p[i]])
-            return false;
-    return true;
+        plain &= routes.plain[(unsigned char)segment.p[i]];
+    return plain;
 }
 
 /* What an action for any method takes, where none is for this one. */
