@@ -9,6 +9,7 @@
 
 /* The members that are adopted; nobody keeps what they point to beyond a turn of the loop. */
 #define RELOADED(ROW)                                                                              \
+    ROW(public_url)                                                                                \
     ROW(registration)                                                                              \
     ROW(jwt_expire_minutes)                                                                        \
     ROW(bcrypt_cost)                                                                               \

@@ -1,6 +1,6 @@
 /* route/input.h: the body of a change, read strictly against the declared fields.
  * 400 for what cannot be read, an unknown or a duplicate key; 415 for another media type; 422 with errors[] for
- * values.
+ * values. A tolerant action passes over unknown keys, and what does not fit it is 400.
  */
 #ifndef ROUTE_INPUT_H
 #define ROUTE_INPUT_H

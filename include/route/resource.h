@@ -153,6 +153,7 @@ struct action {
     bool any_mode;             /* answers in every mode (gate emergency) */
     bool in_read_only; /* answers in read_only although it changes rows: it only ends access */
     bool no_body;              /* takes no body at all although its method may have one */
+    bool tolerant; /* the body is of another's standard: unknown members pass, whatever does not fit is 400 */
     bool unread;               /* whatever the body is, it is not read: the request is somebody else's */
     size_t body_max;           /* bytes; 0: 1 MiB */
     bool signable;             /* a signed URL may take the place of credentials (gate/signature.h) */

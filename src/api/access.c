@@ -4,7 +4,18 @@
  */
 #include "api/all.h"
 #include "asking.h"
+#include "base/config.h"
 #include "base/json.h"
+#include "http/reply.h"
+
+#include <stdio.h>
+
+#define EVALUATION "/access/v1/evaluation"
+#define EVALUATIONS "/access/v1/evaluations"
+#define SEARCH_SUBJECT "/access/v1/search/subject"
+#define SEARCH_RESOURCE "/access/v1/search/resource"
+#define SEARCH_ACTION "/access/v1/search/action"
+#define METADATA "/.well-known/authzen-configuration"
 
 static enum err read_semantic(struct req *r, enum semantic *out)
 {
@@ -77,6 +88,56 @@ static enum verdict evaluated(struct req *r)
     return a->over && !a->found ? search_found(r, a) : asking_go_on(r, a, !rested);
 }
 
+/* ---- where it is found: section 9 of AuthZEN ---- */
+
+static bool is_any(const char *host)
+{
+    struct in6_addr at;
+    return network_address(str_of(host), &at) &&
+           (IN6_IS_ADDR_UNSPECIFIED(&at) || (IN6_IS_ADDR_V4MAPPED(&at) && at.s6_addr32[3] == 0));
+}
+
+/* What this server calls itself: as the operator says, else as it listens, if that is one address. What the client
+ * calls it (Host) counts for nothing: it would be told to others by whoever keeps the reply. */
+static bool name_self(char *out, size_t size)
+{
+    if (config.public_url[0] != '\0') {
+        snprintf(out, size, "%s", config.public_url);
+        return true;
+    }
+    bool v6 = strchr(config.host, ':') != NULL;
+    snprintf(out, size, v6 ? "http://[%s]:%d" : "http://%s:%d", config.host, (int)config.port);
+    return config.port != 0 && !is_any(config.host);
+}
+
+static enum verdict metadata(struct req *r)
+{
+    static const struct {
+        const char *member, *path;
+    } found[] = {
+        { "policy_decision_point", "" },
+        { "access_evaluation_endpoint", EVALUATION },
+        { "access_evaluations_endpoint", EVALUATIONS },
+        { "search_subject_endpoint", SEARCH_SUBJECT },
+        { "search_resource_endpoint", SEARCH_RESOURCE },
+        { "search_action_endpoint", SEARCH_ACTION },
+    };
+    char self[320];
+    if (!name_self(self, sizeof(self)))
+        return req_deny_for(r, ERR_NOT_FOUND, "PUBLIC_URL is not set");
+    struct text t = text_new(&r->arena, 1024);
+    text_char(&t, '{');
+    for (int i = 0; i < COUNT(found); i++) {
+        json_key(&t, found[i].member);
+        text_printf(&t, "\"%s%s\"", self, found[i].path);
+    }
+    text_char(&t, '}');
+    if (t.failed)
+        return req_deny(r, ERR_NO_MEMORY);
+    reply_json(r, 200, text_str(&t));
+    return NEXT;
+}
+
 /* ---- the table ---- */
 
 static const struct field evaluation_input[] = {
@@ -114,25 +175,30 @@ static const struct field search_action_input[] = {
     { "page",     OBJECT, .null = true },
 };
 
-#define ASK .permit = PERMIT_SIGNED_IN, .rate = RATE_DEFAULT, .plain = true, .then = evaluated
+#define ASK \
+    .permit = PERMIT_SIGNED_IN, .rate = RATE_DEFAULT, .plain = true, .tolerant = true, .then = evaluated
 #define INPUT(fields) .input = (fields), .ninput = COUNT(fields)
 
 static const struct action access_actions[] = {
-    { POST, "/access/v1/evaluation", ASK, INPUT(evaluation_input),
+    { POST, EVALUATION, ASK, INPUT(evaluation_input),
       .run  = evaluate,
       .says = "Ask for one decision; with explain, for what each of the ten gates says." },
-    { POST, "/access/v1/evaluations", ASK, INPUT(evaluations_input),
+    { POST, EVALUATIONS, ASK, INPUT(evaluations_input),
       .run  = evaluate_all,
       .says = "Ask for up to 1000 decisions." },
-    { POST, "/access/v1/search/subject", ASK, INPUT(search_subject_input),
+    { POST, SEARCH_SUBJECT, ASK, INPUT(search_subject_input),
       .run  = search_subject,
       .says = "Search for who may do this to that." },
-    { POST, "/access/v1/search/resource", ASK, INPUT(search_resource_input),
+    { POST, SEARCH_RESOURCE, ASK, INPUT(search_resource_input),
       .run  = search_resource,
       .says = "Search for what somebody may do this to." },
-    { POST, "/access/v1/search/action", ASK, INPUT(search_action_input),
+    { POST, SEARCH_ACTION, ASK, INPUT(search_action_input),
       .run  = search_action,
       .says = "Search for what somebody may do to that." },
+    { GET, METADATA,
+      .permit = PERMIT_ANYONE, .rate = RATE_DEFAULT, .any_mode = true, .plain = true,
+      .run  = metadata,
+      .says = "Where decisions are asked for, by the name that the operator has set (PUBLIC_URL)." },
 };
 
 const struct resource access_decisions = { .noun = "decision", .plural = "decisions",

@@ -42,10 +42,9 @@ static enum err read_page(struct req *r, struct asking *a)
     struct str token;
     page_first(&a->page, a->over);
     a->page.limit = SEARCH_MAX;
-    if (limit &&
-        (json_type(limit) != JSON_INT || json_int(limit) < 1 || json_int(limit) > SEARCH_MAX))
-        return asked_badly(r, "page.limit", "1 to 100.");
-    if (limit)
+    if (limit && (json_type(limit) != JSON_INT || json_int(limit) < 1))
+        return asked_badly(r, "page.limit", "A number, at least 1.");
+    if (limit && json_int(limit) < SEARCH_MAX) /* it is the most that is wanted: a page may hold less */
         a->page.limit = json_int(limit);
     if (asked_text(page, "token", &token) && token.n > 0 &&
         !page_token_read(&r->arena, a->over, token, &a->page))

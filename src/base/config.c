@@ -273,6 +273,19 @@ static enum err check_networks(const struct loading *l, const char *name, const 
     return refuse(l, "%s is not a list of at most %d addresses or networks", name, NETWORKS_MAX);
 }
 
+/* A scheme and what stands between it and a path; RFC 3986 section 3.2, without a user name. */
+static enum err check_origin(const struct loading *l, const char *name, const char *url)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]";
+    const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
+                       : strncmp(url, "http://", 7) == 0 ? url + 7
+                                                         : "";
+    if (url[0] == '\0' || (host[0] && host[0] != ':' && host[strspn(host, plain)] == '\0'))
+        return OK;
+    return refuse(l, "%s is not http:// or https:// with a host and nothing behind it", name);
+}
+
 enum err config_load(struct config *out, const char *path, char *why, size_t why_size)
 {
     struct loading l = { .out = out, .why = why, .why_size = why_size };
@@ -287,6 +300,8 @@ enum err config_load(struct config *out, const char *path, char *why, size_t why
         err = check_networks(&l, "TRUSTED_PROXIES", out->trusted_proxies);
     if (err == OK)
         err = check_networks(&l, "METRICS_ALLOW", out->metrics_allow);
+    if (err == OK)
+        err = check_origin(&l, "PUBLIC_URL", out->public_url);
     if (err != OK)
         config_free(out);
     return err;

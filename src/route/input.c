@@ -63,6 +63,12 @@ static struct input *input_new(struct req *r)
     return in;
 }
 
+/* A value that does not fit: 422, but for those whose standard knows only 400. */
+static enum err unfit(const struct req *r)
+{
+    return r->action->tolerant ? ERR_BAD_REQUEST : ERR_INVALID;
+}
+
 /* Finds each key's field. Strange keys are named, as many as fit, before the request is refused: a body of a
  * hundred thousand of them costs no more than that.
  */
@@ -72,6 +78,8 @@ static enum err read_keys(struct req *r, struct input *in)
     enum err err = OK;
     while (r->nfaults < FAULTS_MAX && json_next(&w)) {
         int i = field_index(in->fields, in->n, w.key);
+        if (i < 0 && r->action->tolerant)
+            continue;
         if (i < 0 || in->fields[i].shown) {
             fault_key(r, w.key);
             err = ERR_BAD_KEY;
@@ -113,7 +121,7 @@ static enum err read_values(struct req *r, struct input *in)
         fine = read_value(r, in, i) && fine;
     if (r->arena.failed)
         return ERR_NO_MEMORY;
-    return fine ? OK : ERR_INVALID;
+    return fine ? OK : unfit(r);
 }
 
 static enum err read_body(struct req *r)
@@ -137,7 +145,7 @@ static enum err read_body(struct req *r)
         return err;
     if (json_type(in->json) != JSON_OBJECT) {
         req_fault(r, "", "type", "Must be an object.");
-        return ERR_INVALID;
+        return unfit(r);
     }
     TRY(read_keys(r, in));
     TRY(read_values(r, in));

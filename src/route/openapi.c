@@ -92,7 +92,10 @@ static void put_media(struct text *t, const char *media, const struct action *a,
     put_object(t, media);
     json_key(t, "schema");
     if (a->input)
-        schema_body(t, a->input, a->ninput, a->method == PATCH);
+        schema_body(t, a->input, a->ninput,
+                    a->method == PATCH ? BODY_PATCH
+                    : a->tolerant      ? BODY_OPEN
+                                       : BODY_WHOLE);
     else
         schema_ref(t, res, a->method == PATCH ? "Update" : "Create");
     text_char(t, '}');
@@ -184,7 +187,7 @@ bool action_may_answer(const struct action *a, const struct resource *res, int s
     case 415:
         return body;
     case 422:
-        return body || a->list;
+        return (body && !a->tolerant) || a->list;
     case 429:
         return a->rate != RATE_NONE || a->unread; /* of the other's class */
     default:

@@ -173,8 +173,9 @@ void schema_field(struct text *t, const struct field *f)
 
 /* ---- bodies ---- */
 
-void schema_body(struct text *t, const struct field *fields, int n, bool patch)
+void schema_body(struct text *t, const struct field *fields, int n, enum body body)
 {
+    bool patch = body == BODY_PATCH;
     text_char(t, '{');
     put_text(t, "type", "object");
     put_object(t, "properties");
@@ -193,7 +194,7 @@ void schema_body(struct text *t, const struct field *fields, int n, bool patch)
         json_put_text(t, str_of(fields[i].name));
     }
     text_char(t, ']');
-    put_raw(t, "additionalProperties", "false");
+    put_raw(t, "additionalProperties", body == BODY_OPEN ? "true" : "false");
     text_char(t, '}');
 }
 
@@ -310,11 +311,11 @@ static void put_resource(struct text *t, const struct shape *s)
     }
     if (create) {
         begin_schema(t, res, "Create");
-        schema_body(t, s->fields, s->nfields, false);
+        schema_body(t, s->fields, s->nfields, BODY_WHOLE);
     }
     if (update) {
         begin_schema(t, res, "Update");
-        schema_body(t, s->fields, s->nfields, true);
+        schema_body(t, s->fields, s->nfields, BODY_PATCH);
     }
 }
 

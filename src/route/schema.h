@@ -21,8 +21,9 @@ bool action_shows_row(const struct action *a, const struct resource *res);
 void schema_ref(struct text *t, const struct resource *res, const char *suffix);
 /* The value of one field. */
 void schema_field(struct text *t, const struct field *f);
-/* A body of exactly these fields; a patch requires none and leaves out the fixed ones. */
-void schema_body(struct text *t, const struct field *fields, int n, bool patch);
+/* A body of exactly these fields; a patch requires none and leaves out the fixed ones; an open one may hold more. */
+enum body { BODY_WHOLE, BODY_PATCH, BODY_OPEN };
+void schema_body(struct text *t, const struct field *fields, int n, enum body body);
 /* The members of components.schemas that resources make: rows, pages, bodies. */
 void schema_resources(struct text *t);
 

@@ -102,8 +102,23 @@ class Evaluation(Case):
                     {**good, 'resource': {'type': 'project'}}, {**good, 'context': {'explain': 1}}):
             with self.subTest(bad):
                 self.assert_problem(boss.post('/access/v1/evaluation', bad), 400)
-        self.assert_problem(boss.post('/access/v1/evaluation', {**good, 'more': 1}), 400)
-        self.assert_problem(boss.post('/access/v1/evaluation', {'subject': {}}), (400, 422))
+        for bad in ({'subject': {}}, {**good, 'subject': 'ann'}, {**good, 'resource': None}, {}, []):
+            with self.subTest(bad):
+                self.assert_problem(boss.post('/access/v1/evaluation', bad), 400)
+
+    def test_unknown_members_are_ignored(self):
+        """AuthZEN 1.0: receivers ignore them; properties say nothing here."""
+        asked = question(ann, 'read', project, more=1)
+        for name in ('subject', 'action', 'resource'):
+            asked[name].update(properties={'a': [1]}, colour='red')
+        reply = boss.post('/access/v1/evaluation', asked)
+        self.assert_status(reply, 200)
+        self.assertIs(reply.json['decision'], True)
+
+    def test_the_name_of_the_request_comes_back(self):
+        reply = boss.call('POST', '/access/v1/evaluation', question(ann, 'read', project),
+                          {'X-Request-ID': 'bfe9eb29-ab87-4ca3-be83-a1d5d8305716'})
+        self.assertEqual(reply.get('X-Request-ID'), 'bfe9eb29-ab87-4ca3-be83-a1d5d8305716')
 
     def test_a_change_is_in_force_at_once(self):
         path = f'projects/{project}/collaborators/{cat.id}'
@@ -202,9 +217,59 @@ class Search(Case):
         self.assertEqual(names(bob), ['read', 'create', 'update'])
         self.assertEqual(names(cat), [])
 
+    def test_pages(self):
+        body = question('', 'read', project)
+        body['subject'] = {'type': 'user', 'id': 'is ignored'}
+        reply = boss.post('/access/v1/search/subject', {**body, 'page': {'limit': 5000}})
+        self.assert_status(reply, 200)
+        for limit in (0, -1, 'x', 1.5):
+            reply = boss.post('/access/v1/search/subject', {**body, 'page': {'limit': limit}})
+            self.assert_problem(reply, 400)
+
+    def test_the_action_of_a_search_for_actions_is_ignored(self):
+        reply = boss.post('/access/v1/search/action', question(bob, 'delete', project))
+        self.assertEqual([one['name'] for one in reply.json['results']], ['read', 'create', 'update'])
+
     def test_a_foreign_token(self):
         body = {**question('', 'read', project), 'subject': {'type': 'user'}, 'page': {'token': 'x'}}
         self.assert_problem(boss.post('/access/v1/search/subject', body), 400)
+
+
+class Metadata(Case):
+    PATH = '/.well-known/authzen-configuration'
+
+    def test_it_names_what_answers(self):
+        with (Server(PUBLIC_URL='https://gatehouse.example') as other, Api(other) as api,
+              person(other, 'admin') as chief):
+            reply = api.call('GET', self.PATH, None, {'Host': 'evil.example', 'X-Forwarded-Host': 'evil.example'})
+            self.assert_status(reply, 200)
+            self.assertEqual(reply.get('Content-Type'), 'application/json')
+            told = reply.json
+            self.assertEqual(told.pop('policy_decision_point'), 'https://gatehouse.example')
+            self.assertEqual(set(told), {'access_evaluation_endpoint', 'access_evaluations_endpoint',
+                                         'search_subject_endpoint', 'search_resource_endpoint',
+                                         'search_action_endpoint'})
+            self.assertNotIn('evil', reply.body.decode())
+            asked = question(chief, 'read', uuid7())
+            for member, url in told.items():
+                with self.subTest(member):
+                    self.assertTrue(url.startswith('https://gatehouse.example/access/v1/'))
+                    reply = chief.post(url.removeprefix('https://gatehouse.example'), asked)
+                    self.assert_status(reply, 200)
+                    kind = 'results' if 'search' in member else 'decision'
+                    self.assertIn(kind, reply.json)
+            self.assertIn('evaluations', chief.post(
+                told['access_evaluations_endpoint'].removeprefix('https://gatehouse.example'),
+                {**asked, 'evaluations': [{}]}).json)
+
+    def test_without_a_name_it_is_as_it_listens(self):
+        with Api(server) as api:
+            told = api.call('GET', self.PATH, None, {'Host': 'evil.example'}).json
+        self.assertEqual(told['policy_decision_point'], f'http://127.0.0.1:{server.port}')
+
+    def test_every_address_is_no_name(self):
+        with Server(HOST='0.0.0.0') as other, Api(other) as api:
+            self.assert_problem(api.call('GET', self.PATH, None, {'Host': 'evil.example'}), 404)
 
 
 if __name__ == '__main__':

@@ -99,7 +99,8 @@ class Table(Case):
     def test_what_anyone_may_is_little(self):
         self.assertEqual({path for _, path, permit, *_ in routes if permit == ANYONE},
                          {'/health', '/health/live', '/health/ready', '/metrics', '/openapi.json', '/api/v1/auth/login',
-                          '/api/v1/auth/register', '/api/v1/auth/refresh', '/forward-auth', '/forward-auth/*'})
+                          '/api/v1/auth/register', '/api/v1/auth/refresh', '/forward-auth', '/forward-auth/*',
+                          '/.well-known/authzen-configuration'})
 
     def test_rows_need_the_permission_of_their_kind_and_verb(self):
         verbs = {'GET': 'read', 'POST': 'create', 'PATCH': 'update', 'DELETE': 'delete'}

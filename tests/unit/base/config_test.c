@@ -162,6 +162,26 @@ static void lists_of_networks_are_checked_at_the_start(void **state)
     assert_string_equal(why, "TRUSTED_PROXIES is not a list of at most 32 addresses or networks");
 }
 
+static void the_public_name_is_an_origin(void **state)
+{
+    (void)state;
+    static const char *const good[] = { "", "https://gatehouse.example", "http://127.0.0.1:8000",
+                                        "https://[::1]:8443" };
+    static const char *const bad[] = { "gatehouse.example", "ftp://gatehouse.example", "https://", "https://:80",
+                                       "https://a.example/", "https://a.example/x", "https://a.example?x",
+                                       "https://a.example#x", "https://u@a.example", "https://a\"b", "https://a b" };
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        setenv("PUBLIC_URL", good[i], 1);
+        assert_int_equal(load(), OK);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        setenv("PUBLIC_URL", bad[i], 1);
+        assert_int_equal(load(), ERR_INVALID);
+        assert_string_equal(
+            why, "PUBLIC_URL is not http:// or https:// with a host and nothing behind it");
+    }
+}
+
 static void too_long_is_refused(void **state)
 {
     (void)state;
@@ -252,6 +272,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_environment_is_checked_alike, begin, end),
         cmocka_unit_test_setup_teardown(misspelt_names_of_ours_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(lists_of_networks_are_checked_at_the_start, begin, end),
+        cmocka_unit_test_setup_teardown(the_public_name_is_an_origin, begin, end),
         cmocka_unit_test_setup_teardown(too_long_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(a_file_that_is_not_there, begin, end),
         cmocka_unit_test_setup_teardown(printing_masks_secrets, begin, end),

@@ -324,6 +324,28 @@ static void a_body_may_be_left_out_where_nothing_is_required(void **state)
     assert_int_equal(r.err, ERR_BAD_JSON);
 }
 
+static void a_tolerant_action_knows_only_400(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        enum err err;
+    } asked[] = {
+        { "{\"limit\":3,\"more\":[1]}", OK },
+        { "{\"limit\":\"x\"}", ERR_BAD_REQUEST },
+        { "[]", ERR_BAD_REQUEST },
+        { "{\"limit\":3,\"limit\":3}", ERR_BAD_KEY },
+    };
+    const struct action tolerant = { POST, THINGS "/claim", .input = claim_input, .ninput = 1,
+                                     .tolerant = true };
+    for (int i = 0; i < COUNT(asked); i++) {
+        ask(&r, &things, &tolerant)->body = str_of(asked[i].body);
+        r.content_type = STR("application/json");
+        assert_int_equal(input_read(&r), asked[i].err == OK ? NEXT : DENY);
+        assert_int_equal(r.err, asked[i].err);
+    }
+}
+
 static void a_query_where_none_may_be(void **state)
 {
     (void)state;
@@ -381,6 +403,7 @@ int main(void)
         cmocka_unit_test(media_types),
         cmocka_unit_test(bodies_where_none_may_be),
         cmocka_unit_test(a_body_may_be_left_out_where_nothing_is_required),
+        cmocka_unit_test(a_tolerant_action_knows_only_400),
         cmocka_unit_test(a_query_where_none_may_be),
         cmocka_unit_test(a_list_reads_its_query),
         cmocka_unit_test(memory_runs_out_anywhere),
