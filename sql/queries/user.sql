@@ -14,6 +14,25 @@ where (:email is null or email = :email) and (:role is null or role = :role)
     and (status = :status or (:status is null and status <> 'deleted')) and {after}
 order by {order} limit :limit offset :skip;
 
+-- Whom a grant path of gate/ownership.c can lead to a row, but for what is open to all: its owner, its project's owner, its
+-- collaborators, the members of its teams and of all teams of its owner, a team's own members, its ancestors' owners. They
+-- are more than those who reach it.
+-- name: user_near(id uuid, owner_id uuid, project_id uuid, project_owner uuid, after_key any?, after_id uuid?, limit int) many user
+-- lane: admin
+-- sort: created_at time, email text
+select {user} from users
+where status <> 'deleted' and {after} and id in (
+    select id from users where id in (:owner_id, :project_owner)
+    union select user_id from team_members where team_id = :id
+    union select user_id from project_collaborators where project_id = :project_id
+    union select m.user_id from project_teams p join team_members m on m.team_id = p.team_id where p.project_id = :project_id
+    union select m.user_id from teams t join team_members m on m.team_id = t.id where t.owner_id = :project_owner
+    union select a.owner_id from generation_ancestors x join generations a on a.id = x.ancestor_id where x.generation_id = :id
+    union select g.owner_id from media d join generations g on g.id = d.generation_id where d.id = :id
+    union select a.owner_id from media d join generation_ancestors x on x.generation_id = d.generation_id
+        join generations a on a.id = x.ancestor_id where d.id = :id)
+order by {order} limit :limit;
+
 -- name: user_add(id uuid, email text, password_hash text, role text, status text, metadata json, now time) change 1
 insert into users (id, email, password_hash, role, status, token_version, metadata, version, created_at, updated_at)
 values (:id, :email, :password_hash, :role, :status, 1, :metadata, 1, :now, :now);

@@ -79,12 +79,14 @@ static enum verdict evaluate_all(struct req *r)
     return asking_begin(r, err, a);
 }
 
-/* Woken: by the rows of a search, by a rest, or by what a decision waits for. */
+/* Woken: by the facts and rows of a search, by a rest, or by what a decision waits for. */
 static enum verdict evaluated(struct req *r)
 {
     struct asking *a = r->work;
     bool rested = a->resting;
     a->resting = false;
+    if (a->looking)
+        return search_looked(r, a);
     return a->over && !a->found ? search_found(r, a) : asking_go_on(r, a, !rested);
 }
 

@@ -37,6 +37,8 @@ struct asking {
     /* of a search over rows */
     const struct resource *over;
     bool of_subjects; /* the rows are who is asked about, not what */
+    bool looking;     /* at what the subjects are asked about */
+    struct look look;
     bool found;       /* the rows are here */
     struct page page;
     struct str next;
@@ -68,6 +70,7 @@ enum err read_item(struct req *r, const struct json *own, struct item *item) CHE
 
 /* search.c: .run of the searches, and what they go on with when their rows are here. */
 stage_fn search_subject, search_resource, search_action;
+enum verdict search_looked(struct req *r, struct asking *a);
 enum verdict search_found(struct req *r, struct asking *a);
 
 #endif

@@ -1,11 +1,12 @@
 /* Searches: candidates, each of which is asked about; shown are those that are allowed. Resources are those of the list
- * that the subject itself would see, subjects all users.
+ * that the subject itself would see, subjects whom a grant path can lead to the row, or all users where it is open.
  */
 #include "asking.h"
 
 #include "api/all.h"
 #include "api/crud.h"
 #include "base/json.h"
+#include "gen/stmt.h"
 
 #define SEARCH_MAX 100 /* candidates of one page */
 
@@ -52,17 +53,19 @@ static enum err read_page(struct req *r, struct asking *a)
     return OK;
 }
 
-/* The rows of the list that the viewer sees: each is then asked about. */
-static enum verdict ask_rows(struct req *r, struct asking *a, const struct item *asked,
-                             const struct uuid *viewer)
+/* What is asked of each candidate, and which of them. */
+static enum err prepare(struct req *r, struct asking *a, const struct item *asked)
 {
     a->items = ARENA_NEW(&r->arena, struct item);
     if (!a->items)
-        return req_deny(r, ERR_NO_MEMORY);
-    a->items[0] = *asked; /* what is asked of each */
-    enum err err = read_page(r, a);
-    if (err != OK)
-        return req_deny(r, err);
+        return ERR_NO_MEMORY;
+    a->items[0] = *asked;
+    return read_page(r, a);
+}
+
+/* The rows of the list that the viewer sees: each is then asked about. */
+static enum verdict ask_rows(struct req *r, struct asking *a, const struct uuid *viewer)
+{
     const struct value *params = crud_page(r, a->over, &a->page, viewer);
     if (!params)
         return req_deny(r, ERR_NO_MEMORY);
@@ -129,7 +132,51 @@ enum verdict search_resource(struct req *r)
     search_begin(a, a->over ? a->over->noun : "");
     if (asked.unknown || !a->over->list || !uuid_parse(asked.question.subject, &viewer))
         return reply_none(r, a);
-    return ask_rows(r, a, &asked, &viewer);
+    err = prepare(r, a, &asked);
+    return err == OK ? ask_rows(r, a, &viewer) : req_deny(r, err);
+}
+
+/* ---- subjects ---- */
+
+/* No path of its own leads to the row: all users have to be asked about. */
+static bool open_to_all(const struct question *q, const struct facts *f)
+{
+    bool open = q->res->common || (f->shared && f->visibility >= VISIBLE_SIGNED_IN);
+    return !q->res->owned || (open && q->access <= ACCESS_READ);
+}
+
+static enum verdict subjects_looked(struct req *r, struct asking *a)
+{
+    const struct page *p = &a->page;
+    const struct facts *f = a->look.facts;
+    if (a->look.err != OK)
+        return req_deny_for(r, a->look.err, "no decision can be made");
+    if (!f)
+        return reply_none(r, a);
+    if (open_to_all(&a->items[0].question, f))
+        return ask_rows(r, a, &r->who->user_id);
+    ask_user_near(r->store, &r->arena, 2 * p->sort + p->down, &f->id, &f->owner, &f->project,
+                  &f->project_owner, p->after ? &p->after_key : NULL,
+                  p->after ? &p->after_id : NULL, p->limit + 1, &r->rows, &r->wait);
+    return WAIT;
+}
+
+enum verdict search_looked(struct req *r, struct asking *a)
+{
+    if (look_again(r, &a->look) == WAIT)
+        return WAIT;
+    a->looking = false;
+    return subjects_looked(r, a);
+}
+
+/* The row's facts say who comes into question. */
+static enum verdict look_at(struct req *r, struct asking *a, const struct question *q)
+{
+    struct uuid id;
+    if (!uuid_parse(q->row, &id) || !uuid_acceptable(&id))
+        return reply_none(r, a);
+    a->looking = look_begin(r, &a->look, q->res, &id) == WAIT;
+    return a->looking ? WAIT : subjects_looked(r, a);
 }
 
 enum verdict search_subject(struct req *r)
@@ -150,5 +197,8 @@ enum verdict search_subject(struct req *r)
     search_begin(a, "user");
     a->over = &users;
     a->of_subjects = true;
-    return asked.unknown ? reply_none(r, a) : ask_rows(r, a, &asked, &r->who->user_id);
+    if (asked.unknown)
+        return reply_none(r, a);
+    err = prepare(r, a, &asked);
+    return err == OK ? look_at(r, a, &asked.question) : req_deny(r, err);
 }

@@ -206,6 +206,24 @@ class Search(Case):
         self.assertEqual({one['id'] for one in self.find('subject', body)}, {ann.id, bob.id})
         self.assert_problem(ann.post('/access/v1/search/subject', body), 403)
 
+    def test_subjects_of_a_medium(self):
+        """Whom its project and what it hangs on lead to it."""
+        generation = ann.made('generations', {'project_id': project, 'prompt': 'p'})['id']
+        remix = bob.made('generations', {'project_id': project, 'prompt': 'p', 'parent_id': generation})['id']
+        medium = bob.made('media', {'generation_id': remix, 'name': 'm'})['id']
+        body = {**question('', 'read', medium, 'media'), 'subject': {'type': 'user'}}
+        self.assertEqual({one['id'] for one in self.find('subject', body)}, {ann.id, bob.id})
+        body = {**question('', 'read', uuid7(), 'media'), 'subject': {'type': 'user'}}
+        self.assertEqual(self.find('subject', body), [])
+
+    def test_subjects_of_what_is_open_are_all(self):
+        made = ann.made('projects', {'name': 'o', 'visibility': 'public_read'})['id']
+        body = {**question('', 'read', made), 'subject': {'type': 'user'}}
+        self.assertEqual({one['id'] for one in self.find('subject', body)},
+                         {user['id'] for user in boss.walk('users') if user['status'] == 'active'})
+        body['action'] = {'name': 'update'}
+        self.assertEqual([one['id'] for one in self.find('subject', body)], [ann.id])
+
     def test_actions(self):
         def names(who):
             body = question(who, '', project)

@@ -4,7 +4,7 @@ import os
 import unittest
 import uuid
 
-from support import Api, Case, Person, Server, register
+from support import Api, Case, Person, Server, person, register
 from support import world as worlds
 
 SEEDS = [int(os.environ['SEED'])] if 'SEED' in os.environ else [1, 2, 3]
@@ -17,6 +17,7 @@ NEEDS = {'PATCH': {'teams': worlds.SHARE}, 'DELETE': {'teams': worlds.ADMIN}}
 PATCHERS = {'admin', 'manager', 'user', 'api_user'}
 ALLOWED = {'GET': set(worlds.ROLES), 'PATCH': PATCHERS, 'DELETE': PATCHERS - {'api_user'}}
 NEVER = {'If-Match': '"v999"'}
+VERBS = ('read', 'create', 'update', 'delete', 'share', 'admin')
 
 
 class Worlds(Case):
@@ -110,6 +111,59 @@ class Worlds(Case):
         print(f'seed {self.seed}: {pairs} pairs of user and row compared, each by GET, PATCH, DELETE and lists')
         for method, statuses in (('GET', (200, 404)), ('PATCH', (412, 403, 404)), ('DELETE', (412, 403, 404))):
             self.assertEqual({status for m, _, status in seen if m == method}, set(statuses), 'a world too tame')
+
+    # ---- searches, held against evaluation ----
+
+    def decide(self, boss, users):
+        """{(user, plural, row, verb)} that evaluation allows."""
+        asked = [(user, plural, str(item['id']), verb) for user in users for plural in PLURALS
+                 for item in self.world.rows(plural) for verb in VERBS]
+        allowed = set()
+        for at in range(0, len(asked), 1000):
+            ones = [{'subject': {'type': 'user', 'id': user}, 'action': {'name': verb},
+                     'resource': {'type': plural, 'id': id}} for user, plural, id, verb in asked[at:at + 1000]]
+            reply = boss.post('/access/v1/evaluations', {'evaluations': ones})
+            self.assert_status(reply, 200)
+            allowed |= {one for one, told in zip(asked[at:], reply.json['evaluations']) if told['decision']}
+        return allowed
+
+    def search(self, boss, what, key, limit, **body):
+        """All that is found, page by page, in a list that may not repeat itself."""
+        found, token = [], ''
+        while True:
+            page = {'limit': limit, **({'token': token} if token else {})}
+            reply = boss.post(f'/access/v1/search/{what}', {**body, 'page': page})
+            self.assert_status(reply, 200)
+            found += [one[key] for one in reply.json['results']]
+            token = reply.json['page']['next_token']
+            if not token:
+                self.assertEqual(len(found), len(set(found)), f'{what} {body}: twice')
+                return set(found)
+
+    def test_searches_find_what_evaluation_allows(self):
+        with person(self.server, 'admin') as boss:
+            users = [row['id'] for row in boss.walk('users')]
+            allowed = self.decide(boss, users)
+            for plural in PLURALS:
+                for n, id in enumerate(str(item['id']) for item in self.world.rows(plural)):
+                    resource = {'type': plural, 'id': id}
+                    for verb in VERBS if plural != 'generations' or n % 4 == 0 else ():
+                        found = self.search(boss, 'subject', 'id', (100, 3)[n % 2], subject={'type': 'user'},
+                                            action={'name': verb}, resource=resource)
+                        self.assertEqual(found, {user for user in users if (user, plural, id, verb) in allowed},
+                                         f'subjects: {verb} {plural} {id}')
+                    user = users[n % len(users)]
+                    found = self.search(boss, 'action', 'name', 10, subject={'type': 'user', 'id': user},
+                                        resource=resource)
+                    self.assertEqual(found, {verb for verb in VERBS if (user, plural, id, verb) in allowed},
+                                     f'actions: {user} {plural} {id}')
+                for user in users:
+                    for n, verb in enumerate(VERBS):
+                        found = self.search(boss, 'resource', 'id', (100, 7)[n % 2], action={'name': verb},
+                                            subject={'type': 'user', 'id': user}, resource={'type': plural})
+                        wanted = {id for who, kind, id, what in allowed if (who, kind, what) == (user, plural, verb)}
+                        self.assertEqual(found, wanted, f'resources: {user} {verb} {plural}')
+            print(f'seed {self.seed}: {len(allowed)} decisions that allow are what the three searches find')
 
     def test_nobody_sees_what_anyone_may(self):
         """Without credentials: what is open to anyone, and all else is 401, whether it is there or not."""
