@@ -26,6 +26,7 @@ struct question {
     struct str row;               /* its id */
     enum permit permit;
     enum access access;
+    enum rate rate;               /* the class that doing it counts in */
     bool changes;                 /* it would change something */
     bool explain;                 /* all gates speak, past what is remembered */
 };
@@ -50,7 +51,7 @@ struct decision {
 };
 
 /* Whether the resource can be asked about by this action: its own rows' `read create update delete share admin`, or a
- * permission. Fills permit, access and changes of the question. */
+ * permission. Fills permit, access, rate and changes of the question, as the resource's own action has them. */
 bool question_of(const struct resource *res, struct str action, struct question *out);
 
 /* Begins it: NEXT when it is decided (or has failed), WAIT when r->wait will be woken; then call decide_again. */

@@ -28,17 +28,27 @@ static const struct action *action_for(const struct resource *res, enum method m
     return NULL;
 }
 
+/* A verb of the API needs of the row what its action needs, a rung of the ladder (`write`) just itself; either counts
+ * in the class of the action. */
+static void as_declared(const struct action *a, bool of_api, enum access verb, struct question *out)
+{
+    bool same = a && a->permit == out->permit;
+    out->access = same && of_api && a->access != ACCESS_NONE ? a->access : verb;
+    out->rate = same ? a->rate : RATE_DEFAULT;
+}
+
 bool question_of(const struct resource *res, struct str name, struct question *out)
 {
     static const struct {
         const char *name;
         enum method method;
         enum access access;
+        bool of_api;
     } verbs[] = {
-        { "read", GET, ACCESS_READ },        { "create", POST, ACCESS_CREATE },
-        { "update", PATCH, ACCESS_WRITE },   { "write", PATCH, ACCESS_WRITE },
-        { "delete", DELETE, ACCESS_DELETE }, { "share", PATCH, ACCESS_SHARE },
-        { "admin", PATCH, ACCESS_ADMIN },
+        { "read", GET, ACCESS_READ, true },        { "create", POST, ACCESS_CREATE, true },
+        { "update", PATCH, ACCESS_WRITE, true },   { "write", PATCH, ACCESS_WRITE, false },
+        { "delete", DELETE, ACCESS_DELETE, true }, { "share", PATCH, ACCESS_SHARE, false },
+        { "admin", PATCH, ACCESS_ADMIN, false },
     };
     struct str verb = name, noun;
     bool whole = memchr(name.p, ':', name.n) != NULL;
@@ -49,14 +59,14 @@ bool question_of(const struct resource *res, struct str name, struct question *o
         if (!str_eq(verb, str_of(verbs[i].name)) || (!a && !whole))
             continue;
         out->permit = whole ? permit_find(name) : a->permit;
-        out->access = verbs[i].access;
+        as_declared(a, verbs[i].of_api, verbs[i].access, out);
         out->changes = verbs[i].method != GET;
         return true;
     }
     if (!whole)
         return false;
     out->permit = permit_find(name); /* such as metrics:read has no row's verb that is known */
-    out->access = ACCESS_READ;
+    as_declared(NULL, false, ACCESS_READ, out);
     return true;
 }
 
@@ -280,7 +290,7 @@ static struct req *make_up(struct req *r, struct decision *d, struct req *inner)
         .method = d->question.changes ? PATCH : GET,
         .permit = d->question.permit,
         .access = d->question.access,
-        .rate = RATE_DEFAULT,
+        .rate = d->question.rate,
         .audit = d->question.changes ? "decision.asked" : NULL,
     };
     memset(inner, 0, offsetof(struct req, headers));

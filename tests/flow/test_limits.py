@@ -180,6 +180,34 @@ class Address(Limited):
         self.assert_status(other.post('roles', {'name': 'role_x', 'permissions': []}), 201)
 
 
+    def test_generations_and_templates_have_their_classes(self):
+        me = register(self.server)
+        found = [me.post('templates', {'name': f't{n}'}).status for n in range(32)]
+        self.assertEqual(found, [201] * 30 + [429] * 2)
+        self.assert_status(me.get('templates'), 200)
+        project = me.made('projects', {'name': 'p'})['id']
+        found = [me.post('generations', {'project_id': project, 'prompt': 'p'}).status for _ in range(102)]
+        self.assertEqual(found, [201] * 100 + [429] * 2)
+        self.assert_status(me.get('generations'), 200)
+
+    def test_decisions_look_at_the_class_and_spend_nothing(self):
+        me, boss = register(self.server), person(self.server, 'admin')
+        mine = me.made('templates', {'name': 'first'})['id']
+
+        def allowed(action):
+            reply = boss.post('/access/v1/evaluation', {
+                'subject': {'type': 'user', 'id': me.id}, 'action': {'name': action},
+                'resource': {'type': 'template', 'id': mine}})
+            self.assert_status(reply, 200)
+            return reply.json['decision']
+        self.assertEqual([allowed('update') for _ in range(40)], [True] * 40)
+        found = [me.post('templates', {'name': f't{n}'}).status for n in range(30)]
+        self.assertEqual(found, [201] * 29 + [429])
+        for action, wanted in (('read', True), ('template:read', True), ('update', False), ('template:update', False),
+                               ('delete', False), ('write', False)):
+            self.assertIs(allowed(action), wanted, action)
+
+
 class Strict(Limited):
     settings = {'RATE_LIMIT_PROFILE': 'strict'}
 

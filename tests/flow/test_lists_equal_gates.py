@@ -127,6 +127,17 @@ class Worlds(Case):
             allowed |= {one for one, told in zip(asked[at:], reply.json['evaluations']) if told['decision']}
         return allowed
 
+    def check_decisions(self, allowed):
+        """They are what the gates would say to the request itself."""
+        for _, row in self.people:
+            for verb, method in (('read', 'GET'), ('update', 'PATCH'), ('delete', 'DELETE')):
+                for plural in PLURALS:
+                    asked = str(row['id']), plural, verb
+                    told = {id for user, kind, id, what in allowed if (user, kind, what) == asked}
+                    wanted = {str(item['id']) for item in self.world.rows(plural)
+                              if self.expected(row, plural, item, method) in (200, 412)}
+                    self.assertEqual(told, wanted, f'{verb} {plural} by {row["role"]} {row["id"]}')
+
     def search(self, boss, what, key, limit, **body):
         """All that is found, page by page, in a list that may not repeat itself."""
         found, token = [], ''
@@ -144,6 +155,7 @@ class Worlds(Case):
         with person(self.server, 'admin') as boss:
             users = [row['id'] for row in boss.walk('users')]
             allowed = self.decide(boss, users)
+            self.check_decisions(allowed)
             for plural in PLURALS:
                 for n, id in enumerate(str(item['id']) for item in self.world.rows(plural)):
                     resource = {'type': plural, 'id': id}
