@@ -24,8 +24,8 @@ void cors_reply(struct req *r)
     reply_header(r, "Access-Control-Allow-Origin", r->origin);
     if (r->method != OPTIONS || !req_header(r, "access-control-request-method").p) {
         reply_header(r, "Access-Control-Expose-Headers",
-                     STR("ETag, Location, Retry-After, X-Request-ID, RateLimit-Limit, "
-                         "RateLimit-Remaining, RateLimit-Reset"));
+                     STR("ETag, Location, Retry-After, X-Request-ID, Decision-Id, "
+                         "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"));
         return;
     }
     reply_header(r, "Access-Control-Allow-Methods", STR("GET, HEAD, POST, PUT, PATCH, DELETE"));
