@@ -8,6 +8,9 @@
 #include "http/req.h"
 #include "route/resource.h"
 
+/* Most rules in force: every worker holds them all, and looks through them for each request it is asked about. */
+#define RULES_MAX 1000
+
 /* What the proxy was asked for, in the one spelling that rules are written in; in the arena. */
 struct target {
     struct str host;   /* lower case, without port and final dot */

@@ -18,6 +18,18 @@ order by {order} limit :limit offset :skip;
 select id, host, path, methods, permission, rate_class, priority from upstreams
 where status = 'active' order by created_at, id;
 
+-- Before a change that puts a rule in force, in its transaction: such changes wait for each other on the oldest rule, so that
+-- each sees what the one before it left.
+-- name: upstream_lock() change any
+-- lane: admin
+update upstreams set version = version where id = (select id from upstreams order by created_at, id limit 1);
+
+-- Behind it: undoes it when more are in force than there may be.
+-- name: upstream_fits(id uuid, most int) change 1 else RULES_FULL
+-- lane: admin
+update upstreams set version = version
+where id = :id and (select count(*) from upstreams where status = 'active') <= :most;
+
 -- name: upstream_add(id uuid, host text, path text, methods json, permission text, rate_class text, priority int, status text, metadata json, now time) change 1
 -- lane: admin
 -- bumps: upstreams

@@ -1,11 +1,13 @@
 /* Rules for requests to other services: what a proxy that asks (api/forward.c) is answered by. The most specific rule
- * decides; what none names is denied. In force at once.
+ * decides; what none names is denied. In force at once, RULES_MAX of them at most.
  */
 #include "api/all.h"
 #include "api/crud.h"
 #include "base/json.h"
+#include "gate/facts.h"
 #include "gate/upstream.h"
 #include "gen/stmt.h"
+#include "route/input.h"
 
 static bool methods_fit(struct req *r, struct str text)
 {
@@ -42,6 +44,46 @@ static enum verdict upstream_adjust(struct req *r, struct value *row)
     return r->nfaults > 0 ? req_deny(r, ERR_INVALID) : NEXT;
 }
 
+/* ---- no more in force than a worker holds ---- */
+
+/* Of a change only what wakes a paused rule puts one more in force. */
+static bool puts_in_force(const struct req *r)
+{
+    struct str active = STR("active");
+    bool was = r->facts && str_eq(rows_text(&r->facts->row, COL_UPSTREAM_STATUS), active);
+    bool is = input_given(r, "status") ? str_eq(input_text(r, "status"), active) : !r->facts;
+    return is && !was;
+}
+
+static enum verdict lock(struct req *r)
+{
+    if (puts_in_force(r))
+        add_upstream_lock(&r->change);
+    return NEXT;
+}
+
+static enum verdict fits(struct req *r)
+{
+    if (puts_in_force(r))
+        add_upstream_fits(&r->change, &r->row[COL_UPSTREAM_ID].uuid, RULES_MAX);
+    return NEXT;
+}
+
+static const struct stage create_steps[] = {
+    { "lock", lock, NULL },
+    { "create", crud_create, NULL },
+    { "fits", fits, NULL },
+    { 0 },
+};
+static const struct stage update_steps[] = {
+    { "lock", lock, NULL },
+    { "update", crud_update, NULL },
+    { "fits", fits, NULL },
+    { 0 },
+};
+
+/* ---- the table ---- */
+
 static const struct field upstream_fields[] = {
     { "host",       TEXT,  .min = 1, .max = 253, .standard = "\"*\"", .filter = true,
       .says = "As the client names it, in lower case without port; * for any." },
@@ -64,15 +106,15 @@ static const struct action upstream_actions[] = {
       .says   = "List the rules for requests to other services." },
     { POST, "/api/v1/upstreams",
       .permit = PERMIT_SYSTEM_CONFIG, .rate = RATE_DEFAULT,
-      .run    = crud_create,          .audit = "upstream.create", .status = 201,
-      .says   = "Make a rule; in force at once." },
+      .steps  = create_steps,         .audit = "upstream.create", .status = 201,
+      .says   = "Make a rule; in force at once. At most 1000 are." },
     { GET, "/api/v1/upstreams/{id}",
       .permit = PERMIT_SYSTEM_CONFIG, .access = ACCESS_READ, .rate = RATE_DEFAULT, .plain = true,
       .run    = crud_get,
       .says   = "Read one rule." },
     { PATCH, "/api/v1/upstreams/{id}",
       .permit = PERMIT_SYSTEM_CONFIG, .access = ACCESS_WRITE, .rate = RATE_DEFAULT,
-      .run    = crud_update,          .audit = "upstream.update",
+      .steps  = update_steps,         .audit = "upstream.update",
       .says   = "Change a rule." },
     { DELETE, "/api/v1/upstreams/{id}",
       .permit = PERMIT_SYSTEM_CONFIG, .access = ACCESS_DELETE, .rate = RATE_DEFAULT,

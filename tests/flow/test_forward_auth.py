@@ -5,6 +5,7 @@ import re
 import shutil
 import tempfile
 import unittest
+import uuid
 
 from support import Api, Case, Conn, Server, person, register, request, together, uuid7
 from support.nginx import Nginx
@@ -303,6 +304,50 @@ class Rules(Case):
         self.assertEqual([one['id'] for one in boss.walk('upstreams', host='row.example')], [row['id']])
         self.assertIn(row['id'], [one['id'] for one in boss.walk('upstreams', limit=3, status='active')])
         self.assert_problem(boss.patch('upstreams/' + row['id'], {'priority': 1}, {'If-Match': '"v9"'}), 412)
+
+
+class Full(Case):
+    """As many rules as a worker holds."""
+
+    MOST = 1000
+
+    def test_no_more_are_in_force(self):
+        now = 1_700_000_000_000_000
+        common = {'host': '*', 'methods': '[]', 'permission': 'anyone', 'rate_class': 'default', 'priority': 0,
+                  'metadata': '{}', 'version': 1, 'created_at': now, 'updated_at': now}
+        with Server(TRUSTED_PROXIES='127.0.0.1') as other, person(other, 'admin') as chief:
+            other.store.load({'upstreams': [
+                {'id': uuid.UUID(uuid7()), 'path': f'/{n}/', 'status': 'paused' if n == 0 else 'active', **common}
+                for n in range(self.MOST)]})
+            paused = next(chief.walk('upstreams', status='paused'))['id']
+            made = [chief.post('upstreams', {'path': f'/more/{n}', 'permission': 'anyone'}) for n in range(2)]
+            self.assert_status(made[0], 201)
+            self.assert_problem(made[1], 409, 'too_many_rules')
+            self.assertEqual(len(list(chief.walk('upstreams', status='active'))), self.MOST)
+            self.assert_problem(chief.patch(f'upstreams/{paused}', {'status': 'active'}), 409, 'too_many_rules')
+            self.assert_status(chief.patch(f'upstreams/{paused}', {'priority': 3}), 200)
+            self.assert_status(chief.post('upstreams', {'path': '/z', 'permission': 'anyone', 'status': 'paused'}), 201)
+            mine = made[0].json['id']
+            for path, status in (('/7/x', 200), (f'/{self.MOST - 1}/', 200), ('/more/0', 200), ('/0/', 403)):
+                self.assert_status(asked('GET', '/forward-auth', {'X-Original-URI': path, 'X-Original-Method': 'GET'},
+                                         port=other.port), status)
+            self.assert_status(chief.patch(f'upstreams/{mine}', {'priority': 1, 'status': 'active'}), 200)
+            self.assert_status(chief.patch(f'upstreams/{mine}', {'status': 'paused'}), 200)
+            self.assert_status(chief.patch(f'upstreams/{paused}', {'status': 'active'}), 200)
+
+    def test_many_at_once_make_no_more(self):
+        now = 1_700_000_000_000_000
+        common = {'host': '*', 'methods': '[]', 'permission': 'anyone', 'rate_class': 'default', 'priority': 0,
+                  'metadata': '{}', 'version': 1, 'created_at': now, 'updated_at': now, 'status': 'active'}
+        with Server() as other, person(other, 'admin') as chief:
+            other.store.load({'upstreams': [{'id': uuid.UUID(uuid7()), 'path': f'/{n}/', **common}
+                                            for n in range(self.MOST - 3)]})
+
+            def make(n):
+                with Api(other, token=chief.token) as api:
+                    return api.post('upstreams', {'path': f'/more/{n}', 'permission': 'anyone'}).status
+            found = together([lambda n=n: make(n) for n in range(12)])
+            self.assertEqual(sorted(found), [201] * 3 + [409] * 9)
 
 
 if __name__ == '__main__':
