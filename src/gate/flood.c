@@ -23,8 +23,6 @@ enum verdict gate_flood(struct req *r)
     }
     w.limit = restraint_limit(held.level, w.limit);
     window_spend_here(r->windows, &w, 1, clock_mono(), &r->spent);
-    if (r->spent.err != OK)
-        return req_deny(r, r->spent.err);
     if (r->spent.admitted)
         return NEXT;
     return req_deny_for(r, ERR_TOO_MANY, "window of the address");

@@ -30,7 +30,6 @@ static void write_pending(void);
 static void written(struct wait *w)
 {
     (void)w;
-    rows_fini(&usage.rows);
     arena_reset(&usage.arena);
     if (usage.npending > 0)
         write_pending();

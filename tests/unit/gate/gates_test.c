@@ -1,5 +1,4 @@
-/* Gates 2, 3, 4 and 9 as tables: pure functions over the request and who asks. */
-#include "gate/emergency.h"
+/* Gates 2 and 4 as tables: pure functions over the request and who asks. */
 #include "gate/facts.h"
 
 #include <setjmp.h>
@@ -75,129 +74,6 @@ static void contexts(void **state)
     assert_int_equal(gate_context(&r), NEXT);
 }
 
-/* ---- gate 9 ---- */
-
-enum what { READS, CHANGES, ENDS, ANSWERS_ALWAYS, SETS_THE_MODE };
-enum who {
-    NOBODY,
-    SOMEBODY,
-    CHIEF,
-    LOCAL,
-    GLASS,
-    GLASS_OF_A_KEY,
-    GLASS_PAST,
-    GLASS_DEMOTED,
-    GLASS_ENDED,
-    GLASS_SIGNED_OUT
-};
-
-static const struct {
-    enum who who;
-    enum what what;
-    bool passes[MODE_COUNT]; /* normal, degraded, read_only, lockdown */
-} emergencies[] = {
-    { NOBODY,           READS,          { true, true, true,  false } },
-    { NOBODY,           CHANGES,        { true, true, false, false } },
-    { NOBODY,           ANSWERS_ALWAYS, { true, true, true,  true  } },
-    { SOMEBODY,         READS,          { true, true, true,  false } },
-    { SOMEBODY,         CHANGES,        { true, true, false, false } },
-    { SOMEBODY,         ENDS,           { true, true, true,  false } },
-    { SOMEBODY,         SETS_THE_MODE,  { true, true, true,  true  } }, /* gate rbac looks at who */
-    { CHIEF,            READS,          { true, true, true,  false } },
-    { CHIEF,            CHANGES,        { true, true, false, false } },
-    { LOCAL,            CHANGES,        { true, true, true,  true  } },
-    { GLASS,            READS,          { true, true, true,  true  } },
-    { GLASS,            CHANGES,        { true, true, true,  true  } },
-    { GLASS_OF_A_KEY,   CHANGES,        { true, true, false, false } },
-    { GLASS_PAST,       READS,          { true, true, true,  false } },
-    { GLASS_PAST,       CHANGES,        { true, true, false, false } },
-    { GLASS_DEMOTED,    READS,          { true, true, true,  false } },
-    { GLASS_ENDED,      READS,          { true, true, true,  false } },
-    { GLASS_SIGNED_OUT, READS,          { true, true, true,  false } },
-};
-
-static struct principal principal_of(enum who who)
-{
-    struct principal p = { .kind = PRINCIPAL_USER, .live = true, .expires = 200,
-                           .permits = PERMIT_ALL };
-    if (who >= GLASS)
-        p.break_glass_until = 101;
-    switch (who) {
-    case NOBODY:
-        return (struct principal){ 0 };
-    case SOMEBODY:
-    case GLASS_DEMOTED:
-        p.permits = PERMIT_ALL & ~PERMIT_BIT(PERMIT_SYSTEM_CONFIG);
-        break;
-    case GLASS_OF_A_KEY:
-        p.kind = PRINCIPAL_APIKEY;
-        break;
-    case GLASS_PAST:
-        p.break_glass_until = 100;
-        break;
-    case GLASS_ENDED:
-        p.live = false;
-        break;
-    case GLASS_SIGNED_OUT:
-        p.expires = 100;
-        break;
-    default:
-        break;
-    }
-    return p;
-}
-
-static void modes(void **state)
-{
-    (void)state;
-    static const struct action actions[] = {
-        [READS] = { .permit = PERMIT_TASK_READ },
-        [CHANGES] = { .permit = PERMIT_TASK_CREATE, .audit = "x" },
-        [ENDS] = { .permit = PERMIT_SIGNED_IN, .audit = "x", .in_read_only = true },
-        [ANSWERS_ALWAYS] = { .permit = PERMIT_ANYONE, .any_mode = true },
-        [SETS_THE_MODE] = { .permit = PERMIT_SYSTEM_CONFIG, .audit = "x", .any_mode = true },
-    };
-    int64_t version = 1;
-    for (size_t i = 0; i < sizeof(emergencies) / sizeof(emergencies[0]); i++) {
-        struct principal who = principal_of(emergencies[i].who);
-        struct req r = { .who = &who, .now = 100, .local = emergencies[i].who == LOCAL,
-                         .action = &actions[emergencies[i].what] };
-        for (int m = 0; m < MODE_COUNT; m++) {
-            bool passes = emergencies[i].passes[m];
-            if (!mode_refuses((enum mode)m, &r) != passes)
-                fail_msg("row %zu in mode %s", i, mode_name((enum mode)m));
-            mode_learn((enum mode)m, ++version);
-            r.err = OK;
-            assert_int_equal(gate_emergency(&r), passes ? NEXT : DENY);
-            assert_int_equal(r.err, passes ? OK : ERR_EMERGENCY);
-        }
-    }
-    mode_learn(MODE_NORMAL, ++version);
-}
-
-static void the_glass_is_told_of_whatever_it_opens(void **state)
-{
-    (void)state;
-    struct principal who = principal_of(GLASS);
-    struct action read = { .permit = PERMIT_TASK_READ }, health = { .permit = PERMIT_ANYONE,
-                                                                    .any_mode = true },
-                  open_to_all = { .permit = PERMIT_ANYONE }, mode = { .permit = PERMIT_SYSTEM_CONFIG,
-                                                                      .any_mode = true };
-    struct req r = { .who = &who, .now = 100, .action = &read };
-    assert_true(break_glass_used(&r));
-    r.action = &open_to_all;
-    assert_true(break_glass_used(&r));
-    r.action = &mode;
-    assert_true(break_glass_used(&r));
-    r.action = &health;
-    assert_false(break_glass_used(&r));
-    r.action = &read;
-    r.now = 101;
-    assert_false(break_glass_used(&r));
-    r.who = NULL;
-    assert_false(break_glass_open(&r));
-}
-
 static void media_without_a_rule_are_refused(void **state)
 {
     (void)state;
@@ -216,8 +92,6 @@ int main(void)
         cmocka_unit_test(permissions),
         cmocka_unit_test(every_permission_has_its_own_bit),
         cmocka_unit_test(contexts),
-        cmocka_unit_test(modes),
-        cmocka_unit_test(the_glass_is_told_of_whatever_it_opens),
         cmocka_unit_test(media_without_a_rule_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

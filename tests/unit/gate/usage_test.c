@@ -121,6 +121,21 @@ static void the_last_one_that_waits_is_written_too(void **state)
     assert_int_equal(used(2), turn);
 }
 
+static void what_is_written_holds_no_memory(void **state)
+{
+    (void)state;
+    size_t held = 0;
+    for (int i = 0; i < 20; i++) {
+        turn += MINUTE;
+        for (int64_t n = 1; n <= CHANGE_MAX; n++)
+            note(n, turn);
+        settle();
+        if (i == 0)
+            held = arena_held();
+    }
+    assert_int_equal(arena_held(), held);
+}
+
 /* ---- what is remembered: sets of four keys ---- */
 
 #define SETS 1024
@@ -183,6 +198,7 @@ int main(void)
         TEST(what_comes_meanwhile_is_written_after_it),
         TEST(what_has_no_room_is_left_to_the_next_use),
         TEST(the_last_one_that_waits_is_written_too),
+        TEST(what_is_written_holds_no_memory),
         TEST(of_a_full_set_the_oldest_is_forgotten),
     };
     return cmocka_run_group_tests_name("gate/usage", tests, NULL, NULL);
