@@ -21,9 +21,9 @@ static const struct slot id_param[] = { { "id", VALUE_UUID, false } };
     { "id", VALUE_UUID, false }, { "owner_id", VALUE_UUID, false }, { "name", VALUE_TEXT, false }, \
         { "version", VALUE_INT, false }
 #define NODE_COLUMNS                                                                        \
-    ROW_COLUMNS, { "project_id", VALUE_UUID, true },                                        \
+    { "root_id", VALUE_UUID, false }, ROW_COLUMNS,                                          \
     {                                                                                       \
-        "root_id", VALUE_UUID, false                                                        \
+        "project_id", VALUE_UUID, false                                                     \
     }
 static const struct slot row_columns[] = { ROW_COLUMNS };
 static const struct slot node_columns[] = { NODE_COLUMNS };
@@ -45,7 +45,7 @@ static const struct slot node_facts_columns[] = {
 static const struct stmt thing_get =
     READ("thing_get", "select id, owner_id, name, version from things where id = ?1", row_columns);
 static const struct stmt node_get = READ(
-    "node_get", "select id, owner_id, name, version, project_id, root_id from nodes where id = ?1",
+    "node_get", "select root_id, id, owner_id, name, version, project_id from nodes where id = ?1",
     node_columns);
 static const struct stmt node_facts =
     READ("node_facts", "select * from nodes where id = ?1", node_facts_columns);
@@ -65,7 +65,12 @@ static const struct resource lists = { .noun = "list", .plural = "lists", .get =
 static const struct resource nodes = { .noun = "node", .plural = "nodes", .get = &node_get,
                                        .facts = &node_facts, RESOURCE_ACTIONS(row_actions),
                                        .owned = true, .shared = true };
-static const struct resource *const all_resources[] = { &things, &notes, &lists, &nodes, NULL };
+/* Its facts are looked at, and it lies in nothing. */
+static const struct resource tops = { .noun = "top", .plural = "tops", .get = &thing_get,
+                                      .facts = &thing_get, RESOURCE_ACTIONS(row_actions) };
+static const struct resource *const all_resources[] = {
+    &things, &notes, &lists, &nodes, &tops, NULL
+};
 
 static inline const char *hex(const struct uuid *id)
 {
@@ -99,8 +104,8 @@ static inline struct uuid add_node(int64_t n, const struct uuid *owner, const st
                                    const struct uuid *root, const char *restraints)
 {
     struct uuid id = id_of(n);
-    run("insert into nodes values (x'%s', x'%s', 'node %d', 6, x'%s', x'%s', x'%s', 'private', '', '', '%s', 0)",
-        hex(&id), hex(owner), (int)n, hex(project ? project : &id), hex(root ? root : &id),
+    run("insert into nodes values (x'%s', x'%s', x'%s', 'node %d', 6, x'%s', x'%s', 'private', '', '', '%s', 0)",
+        hex(root ? root : &id), hex(&id), hex(owner), (int)n, hex(project ? project : &id),
         hex(&other), restraints);
     return id;
 }
@@ -108,6 +113,14 @@ static inline struct uuid add_node(int64_t n, const struct uuid *owner, const st
 static inline int64_t asks(void)
 {
     return metric_read(METRIC_STORE_ASKS, 0) + metric_read(METRIC_STORE_ASKS, 1);
+}
+
+/* What the pipeline does when a request ends: whoever waits for a load that it began is told. */
+static inline void let_go(struct req *r)
+{
+    if (r->filling.key.p)
+        cache_drop(r->cache, r->filling.type, r->filling.key);
+    r->filling.key = STR_NONE;
 }
 
 static inline int world_make(void **state)
@@ -123,7 +136,7 @@ static inline int world_make(void **state)
     nobody = (struct principal){ 0 };
     other = id_of(2);
     run("create table things (id blob, owner_id blob, name text, version int)");
-    run("create table nodes (id blob, owner_id blob, name text, version int, project_id blob, root_id blob, "
+    run("create table nodes (root_id blob, id blob, owner_id blob, name text, version int, project_id blob, "
         "project_owner blob, project_visibility text, grants text, ancestry text, restraints text, depth int)");
     return 0;
 }
