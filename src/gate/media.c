@@ -9,7 +9,7 @@
 /* The generation's facts, as far as the medium's hold them; a restriction of its own does not bind itself. */
 static bool generation_of(struct arena *a, const struct facts *medium, struct facts *out)
 {
-    struct restraint *above = ARENA_ARRAY(a, struct restraint, (size_t)medium->nrestraints + 1);
+    struct restraint *above = ARENA_ARRAY(a, struct restraint, (size_t)medium->nrestraints);
     if (!above || medium->nancestors == 0)
         return false;
     *out = *medium;

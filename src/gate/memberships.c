@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #define ENTRY 65 /* characters of one: the team, its owner, the role's first letter */
+#define EACH 2   /* memberships that it makes: in the team, and in a team of that owner */
 
 /* By the first letters of viewer, contributor, editor, admin and owner. */
 static const struct {
@@ -68,16 +69,16 @@ enum err memberships_read(struct arena *a, struct str text, struct principal *wh
         return OK;
     if (text.n % ENTRY != 0)
         return ERR_INTERNAL;
-    struct membership *m = ARENA_ARRAY(a, struct membership, text.n / ENTRY * 2);
+    struct membership *m = ARENA_ARRAY(a, struct membership, text.n / ENTRY * EACH);
     if (!m)
         return ERR_NO_MEMORY;
 
     while (text.n > 0) {
-        if (!hex_uuid(&text, &m[n].of) || !hex_uuid(&text, &m[n + 1].of))
+        struct membership *team = &m[n++], *owner = &m[n++];
+        if (!hex_uuid(&text, &team->of) || !hex_uuid(&text, &owner->of))
             return ERR_INTERNAL;
-        m[n].reach = m[n + 1].reach = letter_reach(text.p[0]);
+        team->reach = owner->reach = letter_reach(text.p[0]);
         text = (struct str){ text.p + 1, text.n - 1 };
-        n += 2;
     }
     qsort(m, n, sizeof(*m), by_id);
     who->memberships = m;
@@ -89,7 +90,7 @@ enum access principal_team_access(const struct principal *who, const struct uuid
 {
     uint32_t low = 0, high = who->nmemberships;
     while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
+        uint32_t middle = (low + high) / 2;
         int order = memcmp(who->memberships[middle].of.b, of->b, sizeof(of->b));
         if (order == 0)
             return who->memberships[middle].reach;

@@ -74,25 +74,12 @@ static void contexts(void **state)
     assert_int_equal(gate_context(&r), NEXT);
 }
 
-static void media_without_a_rule_are_refused(void **state)
-{
-    (void)state;
-    struct facts facts = { 0 };
-    struct resource plain = { 0 }, media = { .media = true };
-    struct req r = { .facts = &facts, .resource = &plain };
-    assert_int_equal(gate_media(&r), NEXT);
-    r.resource = &media;
-    assert_int_equal(gate_media(&r), DENY);
-    arena_reset(&r.arena);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(permissions),
         cmocka_unit_test(every_permission_has_its_own_bit),
         cmocka_unit_test(contexts),
-        cmocka_unit_test(media_without_a_rule_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
