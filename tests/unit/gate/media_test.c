@@ -31,7 +31,7 @@ static const struct resource media = { .get = &medium_get,
                                        .owned = true,
                                        .shared = true,
                                        .media = true },
-                             plain = { .get = &medium_get, .owned = true };
+    plain = { .get = &medium_get, .owned = true };
 
 /* One case: what a medium of mine hangs on, in another's private project. */
 static const struct {
