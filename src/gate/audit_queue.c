@@ -37,10 +37,13 @@ static bool alike(const struct audit_note *a, const struct audit_note *b)
 
 static uint64_t *hint_of(struct ring *ring, const struct audit_note *note)
 {
-    uint64_t hash = hash_bytes(note->principal_id.b, 16) ^ hash_kind(1, note->target.b, 16) ^
-                    hash_kind(2, note->action, note->action_n) ^
-                    hash_kind(3, note->email, note->email_n) ^
-                    hash_kind(4 + (uint32_t)note->err, &note->address, sizeof(note->address));
+    enum { BY_PRINCIPAL, BY_TARGET, BY_ACTION, BY_EMAIL, BY_ADDRESS };
+    uint64_t hash =
+        hash_kind(BY_PRINCIPAL, note->principal_id.b, sizeof(note->principal_id.b)) ^
+        hash_kind(BY_TARGET, note->target.b, sizeof(note->target.b)) ^
+        hash_kind(BY_ACTION, note->action, note->action_n) ^
+        hash_kind(BY_EMAIL, note->email, note->email_n) ^
+        hash_kind(BY_ADDRESS + (uint32_t)note->err, &note->address, sizeof(note->address));
     return &ring->hints[hash % HINTS];
 }
 
@@ -49,7 +52,7 @@ void audit_queue_put(enum audit_ring which, const struct audit_note *note)
     struct ring *ring = &rings[which];
     uint64_t *hint = hint_of(ring, note);
     uint64_t like = *hint - 1;
-    if (*hint && like >= ring->held && like >= ring->head && alike(at(ring, like), note)) {
+    if (*hint && like >= ring->held && alike(at(ring, like), note)) {
         at(ring, like)->times++;
         return;
     }

@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#define ASKERS_MORE 64 /* how many more there is room for when it runs out */
+
 enum { REMEMBERED, VERIFIED, REFUSED }; /* cells of METRIC_AUTH_TOKENS */
 
 struct asker {
@@ -185,7 +187,7 @@ static bool room_for_one(struct keyring *k)
 {
     if (k->nasking < k->room)
         return true;
-    int room = k->room ? k->room * 2 : 64;
+    int room = k->room + ASKERS_MORE;
     struct asker *more = realloc(k->askers, sizeof(*more) * (size_t)room);
     if (!more)
         return false;

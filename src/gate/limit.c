@@ -37,7 +37,7 @@ static int class_windows(const struct req *r, struct window *w)
     } lengths[] = { { MINUTE, c->minute }, { HOUR, c->hour }, { DAY, c->day } };
     int n = 0;
     for (uint32_t i = 0; i < 3; i++)
-        if (lengths[i].limit > 0)
+        if (lengths[i].limit)
             w[n++] = (struct window){ key_of(r, LIMIT_CLASS + (uint32_t)r->action->rate * 3 + i),
                                       lengths[i].length, lengths[i].limit };
     return n;
@@ -69,7 +69,7 @@ static int windows_of(const struct req *r, enum restraint_level level, struct wi
 static struct held held_back(const struct req *r)
 {
     if (r->who->kind == PRINCIPAL_ANONYMOUS)
-        return (struct held){ RESTRAINT_RECORDED, 0 };
+        return (struct held){ .level = RESTRAINT_RECORDED };
     return restraint_look(restraint_user(&r->who->user_id), r->now);
 }
 

@@ -22,9 +22,13 @@ static enum access letter_reach(char letter)
     return ACCESS_NONE;
 }
 
-static int digit(char c)
+static bool digit(char c, uint8_t *out)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    static const char digits[] = "0123456789abcdef";
+    const char *at = memchr(digits, c, strlen(digits));
+    if (at)
+        *out = (uint8_t)(at - digits);
+    return at;
 }
 
 bool hex_uuid(struct str *text, struct uuid *out)
@@ -32,8 +36,8 @@ bool hex_uuid(struct str *text, struct uuid *out)
     if (text->n < 32)
         return false;
     for (int i = 0; i < 16; i++) {
-        int high = digit(text->p[2 * i]), low = digit(text->p[2 * i + 1]);
-        if (high < 0 || low < 0)
+        uint8_t high, low;
+        if (!digit(text->p[2 * i], &high) || !digit(text->p[2 * i + 1], &low))
             return false;
         out->b[i] = (uint8_t)(high << 4 | low);
     }

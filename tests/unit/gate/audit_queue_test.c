@@ -92,6 +92,65 @@ static void what_is_alike_is_counted(void **state)
     audit_queue_done();
 }
 
+/* What else differs is told of the first one. */
+static void when_and_in_which_request_does_not_matter(void **state)
+{
+    const struct audit_note *notes[2];
+    struct audit_note note = note_of(1);
+    (void)state;
+    audit_queue_put(AUDIT_DENIALS, &note);
+    memset(note.id.b, 1, sizeof(note.id.b));
+    memset(note.session_id.b, 2, sizeof(note.session_id.b));
+    memset(note.person.b, 3, sizeof(note.person.b));
+    memset(note.decision.b, 4, sizeof(note.decision.b));
+    note.at = 5;
+    note.correlation_n = 6;
+    audit_queue_put(AUDIT_DENIALS, &note);
+    assert_int_equal(audit_queue_hold(notes, 2), 1);
+    assert_int_equal(notes[0]->times, 2);
+    assert_int_equal(notes[0]->at, 0);
+    audit_queue_done();
+}
+
+/* Whom the hints have forgotten is noted once more; never is another counted for him. */
+static void what_is_counted_is_never_another(void **state)
+{
+    (void)state;
+    for (int i = 0; i < AUDIT_DENIALS_MAX; i++)
+        put(AUDIT_DENIALS, i);
+    assert_int_equal(audit_queue_waiting(), AUDIT_DENIALS_MAX);
+    drain();
+    for (int i = 0; i < AUDIT_DENIALS_MAX; i++)
+        put(AUDIT_DENIALS, i); /* those that are written by now are no more counted on */
+    assert_int_equal(audit_queue_waiting(), AUDIT_DENIALS_MAX);
+    drain();
+}
+
+static void the_metrics_follow(void **state)
+{
+    const struct audit_note *notes[8];
+    int64_t dropped[AUDIT_RINGS];
+    int64_t denials = metric_read(METRIC_AUDIT_DROPPED, AUDIT_DENIALS),
+            sign_ins = metric_read(METRIC_AUDIT_DROPPED, AUDIT_SIGN_INS);
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        put(AUDIT_DENIALS, i);
+    put(AUDIT_DENIALS, 2);
+    put(AUDIT_SIGN_INS, 7);
+    assert_int_equal(metric_read(METRIC_AUDIT_QUEUED, 0), 4);
+    assert_int_equal(audit_queue_hold(notes, 2), 2);
+    audit_queue_done();
+    assert_int_equal(metric_read(METRIC_AUDIT_QUEUED, 0), 2);
+    drain();
+    assert_int_equal(metric_read(METRIC_AUDIT_QUEUED, 0), 0);
+    for (int i = 0; i <= AUDIT_DENIALS_MAX; i++)
+        put(AUDIT_DENIALS, i);
+    assert_int_equal(metric_read(METRIC_AUDIT_DROPPED, AUDIT_DENIALS) - denials, 1);
+    assert_int_equal(metric_read(METRIC_AUDIT_DROPPED, AUDIT_SIGN_INS), sign_ins);
+    audit_queue_dropped(dropped);
+    drain();
+}
+
 static void other_codes_callers_and_places_are_not_alike(void **state)
 {
     (void)state;
@@ -108,7 +167,15 @@ static void other_codes_callers_and_places_are_not_alike(void **state)
     audit_queue_put(AUDIT_DENIALS, &note);
     note.action[0] = 'x';
     audit_queue_put(AUDIT_DENIALS, &note);
-    assert_int_equal(audit_queue_waiting(), 6);
+    note.action_n--;
+    audit_queue_put(AUDIT_DENIALS, &note);
+    note.email[0] = 'y';
+    audit_queue_put(AUDIT_DENIALS, &note);
+    note.kind = PRINCIPAL_APIKEY;
+    audit_queue_put(AUDIT_DENIALS, &note);
+    note.target.b[15] = 1;
+    audit_queue_put(AUDIT_DENIALS, &note);
+    assert_int_equal(audit_queue_waiting(), 10);
     drain();
 }
 
@@ -155,6 +222,9 @@ int main(void)
         cmocka_unit_test(oldest_first_and_sign_ins_before_denials),
         cmocka_unit_test(what_is_held_is_held_again_until_it_is_done),
         cmocka_unit_test(what_is_alike_is_counted),
+        cmocka_unit_test(when_and_in_which_request_does_not_matter),
+        cmocka_unit_test(what_is_counted_is_never_another),
+        cmocka_unit_test(the_metrics_follow),
         cmocka_unit_test(other_codes_callers_and_places_are_not_alike),
         cmocka_unit_test(a_flood_of_denials_costs_no_sign_in),
     };

@@ -8,11 +8,13 @@ struct asker {
     struct look look; /* of those who look without the stage */
     bool bare;
     enum verdict v;
+    bool early; /* went on without having been told to wait */
 };
 
 static void went_on(struct wait *w)
 {
     struct asker *a = (struct asker *)(void *)LIST_OF(w, struct req, wait);
+    a->early = a->early || a->v != WAIT;
     a->v = a->bare ? look_again(&a->r, &a->look) : gate_facts_known(&a->r);
 }
 
@@ -48,6 +50,7 @@ static struct asker *answered(const struct resource *res, const struct uuid *id)
 
 static void end(struct asker *a)
 {
+    assert_false(a->early);
     assert_null(a->r.filling.key.p); /* whoever waits for a fill was told */
     assert_null(a->r.found.held);
     arena_reset(&a->r.arena);

@@ -21,11 +21,13 @@ static char key_text[APIKEY_TEXT];
 struct asker {
     struct req r;
     enum verdict v;
+    bool early; /* went on without having been told to wait */
 };
 
 static void went_on(struct wait *w)
 {
     struct asker *a = (struct asker *)(void *)LIST_OF(w, struct req, wait);
+    a->early = a->early || a->v != WAIT;
     a->v = gate_identity_known(&a->r);
 }
 
@@ -53,6 +55,7 @@ static struct asker *answered(struct str authorization)
 
 static void end(struct asker *a)
 {
+    assert_false(a->early);
     assert_null(a->r.filling.key.p); /* whoever waits for a fill was told */
     rows_fini(&a->r.found);
     arena_reset(&a->r.arena);

@@ -4,6 +4,8 @@
 #include "gate/facts.h"
 #include "gate/restraint.h"
 
+#include "../../../src/gate/limits.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -213,6 +215,77 @@ static void a_row_is_not_the_callers_alone(void **state)
     assert_int_equal(n, 100);
 }
 
+/* What nodes share is counted under keys that all of them make alike. */
+static void each_window_of_a_class_counts(void **state)
+{
+    (void)state;
+    const struct {
+        int64_t length, limit;
+    } lengths[] = { { MINUTE, 10 }, { HOUR, 50 }, { DAY, 200 } };
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t dimension = LIMIT_CLASS + RATE_ADMIN * 3 + i;
+        struct window w = { hash_kind(dimension, me.user_id.b, 16), lengths[i].length, 1000,
+                            false };
+        tear_down(state);
+        set_up(state);
+        for (int64_t n = 0; n < lengths[i].limit - 3; n++) {
+            struct spent spent;
+            window_spend_here(windows, &w, 1, clock_mono(), &spent);
+            assert_true(spent.admitted);
+        }
+        assert_int_equal(passes(gate_limit, &admin), 3);
+    }
+}
+
+/* Of a class without windows the user's own is left; somebody unknown has none but those of the class. */
+static void who_has_no_name(void **state)
+{
+    (void)state;
+    static const struct action sign_in = { .rate = RATE_AUTH };
+    struct principal nobody = { 0 };
+    stage_fn *const stages[] = { gate_limit, gate_limit_look };
+    assert_int_equal(passes(gate_limit, &sign_in), 1000);
+    for (int i = 0; i < 2; i++) {
+        const struct action *const unlimited[] = { &sign_in, &plain };
+        for (int k = 0; k < 2; k++) {
+            struct req r = request(unlimited[k]);
+            r.who = &nobody;
+            r.target_ids.n = 1;
+            assert_int_equal(stages[i](&r), NEXT);
+            assert_false(r.counted);
+        }
+    }
+    int n = 0;
+    for (struct req r; n < 20; n++) {
+        r = request(&admin);
+        r.who = &nobody;
+        if (gate_limit(&r) != NEXT)
+            break;
+    }
+    assert_int_equal(n, 10);
+    struct req elsewhere = request(&admin);
+    elsewhere.who = &nobody;
+    elsewhere.address.s6_addr[15]++;
+    assert_int_equal(gate_limit(&elsewhere), NEXT);
+}
+
+static void a_look_at_one_window(void **state)
+{
+    (void)state;
+    assert_int_equal(passes(gate_limit, &plain), 1000);
+    assert_int_equal(passes(gate_limit_look, &plain), 0);
+}
+
+static void who_is_blocked_is_counted(void **state)
+{
+    (void)state;
+    struct req r = request(&plain);
+    hold(RESTRAINT_BLOCK);
+    assert_int_equal(gate_limit(&r), DENY);
+    assert_int_equal(metric_read(METRIC_LIMIT_RESTRAINED, RESTRAINT_PRINCIPAL), 1);
+    assert_int_equal(metric_read(METRIC_LIMIT_RESTRAINED, RESTRAINT_ADDRESS), 0);
+}
+
 /* ---- the address ---- */
 
 static void an_address(void **state)
@@ -266,6 +339,10 @@ int main(void)
         TEST(a_look_spends_nothing),
         TEST(the_answer_decides),
         TEST(a_row_is_not_the_callers_alone),
+        TEST(each_window_of_a_class_counts),
+        TEST(who_has_no_name),
+        TEST(a_look_at_one_window),
+        TEST(who_is_blocked_is_counted),
         TEST(an_address),
         TEST(who_is_lifted_begins_anew),
     };

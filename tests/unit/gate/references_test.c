@@ -12,18 +12,21 @@ static const struct field fields[] = {
     { "kept_list_id", UUID, .refers = "lists", .needs = ACCESS_WRITE },
     { "node_id", UUID, .refers = "nodes", .needs = ACCESS_WRITE },
     { "next_id", UUID, .refers = "things" },
+    { "beyond", UUID, .refers = "things" }, /* not of the input */
 };
-enum { THING, NAME, LIST, KEPT_LIST, NODE, AFTER };
+enum { THING, NAME, LIST, KEPT_LIST, NODE, AFTER, BEYOND };
 
 struct asker {
     struct req r;
     struct input input;
     enum verdict v;
+    bool early; /* went on without having been told to wait */
 };
 
 static void went_on(struct wait *w)
 {
     struct asker *a = (struct asker *)(void *)LIST_OF(w, struct req, wait);
+    a->early = a->early || a->v != WAIT;
     a->v = gate_references_known(&a->r);
 }
 
@@ -38,7 +41,8 @@ static struct asker *asker_new(void)
     a->r.now = clock_wall();
     a->r.input = &a->input;
     a->input.fields = fields;
-    a->input.n = COUNT(fields);
+    a->input.n = BEYOND;
+    a->input.given[BEYOND] = true;
     wait_init(&a->r.wait, went_on);
     return a;
 }
@@ -57,6 +61,7 @@ static void answer(struct asker *a)
 
 static void end(struct asker *a)
 {
+    assert_false(a->early);
     assert_null(a->r.filling.key.p);
     rows_fini(&a->r.found);
     arena_reset(&a->r.arena);

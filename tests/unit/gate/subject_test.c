@@ -13,11 +13,13 @@ struct asker {
     struct req r;
     struct subject_look look;
     enum verdict v;
+    bool early; /* went on without having been told to wait */
 };
 
 static void went_on(struct wait *w)
 {
     struct asker *a = (struct asker *)(void *)LIST_OF(w, struct req, wait);
+    a->early = a->early || a->v != WAIT;
     a->v = subject_again(&a->r, &a->look);
 }
 
@@ -42,6 +44,7 @@ static struct asker *answered(const struct uuid *user)
 
 static void end(struct asker *a)
 {
+    assert_false(a->early);
     assert_null(a->r.filling.key.p); /* whoever waits for a fill was told */
     assert_null(a->r.found.held);
     arena_reset(&a->r.arena);
