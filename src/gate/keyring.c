@@ -9,11 +9,10 @@
 
 #include <stdlib.h>
 
-#define ASKERS_MORE 64 /* how many more there is room for when it runs out */
-
 enum { REMEMBERED, VERIFIED, REFUSED }; /* cells of METRIC_AUTH_TOKENS */
 
 struct asker {
+    struct asker *next;
     enum err *err;
     struct wait *wait;
 };
@@ -28,8 +27,7 @@ struct keyring {
     struct tokens *tokens;
 
     /* the load under way; one for all who ask meanwhile */
-    struct asker *askers;
-    int nasking, room;
+    struct asker *askers; /* NULL: none is under way */
     bool making; /* the first key is being committed */
     bool made;
     struct epochs reading;
@@ -63,10 +61,7 @@ void keyring_free(struct keyring *k)
 {
     if (!k)
         return;
-    rows_fini(&k->rows);
-    arena_reset(&k->arena);
     tokens_free(k->tokens);
-    free(k->askers);
     explicit_bzero(k, sizeof(*k));
     free(k);
 }
@@ -76,12 +71,12 @@ void keyring_free(struct keyring *k)
 static void finish(struct keyring *k, enum err err)
 {
     rows_fini(&k->rows);
-    arena_reset(&k->arena);
-    for (int i = 0; i < k->nasking; i++) {
-        *k->askers[i].err = err;
-        wait_done(k->askers[i].wait);
+    for (const struct asker *a = k->askers; a; a = a->next) {
+        *a->err = err;
+        wait_done(a->wait);
     }
-    k->nasking = 0;
+    k->askers = NULL;
+    arena_reset(&k->arena);
 }
 
 static void begin(struct keyring *k)
@@ -142,7 +137,6 @@ static void make_first(struct keyring *k)
         return;
     }
     k->making = true;
-    rows_fini(&k->rows);
     change_init(&k->change, &k->arena);
     add_key_lock(&k->change);
     add_key_add_first(&k->change, &id, sealed, clock_wall() - MINUTE, clock_wall());
@@ -170,7 +164,6 @@ static void first_made(struct keyring *k)
         return;
     }
     k->made = true;
-    rows_fini(&k->rows);
     begin(k);
 }
 
@@ -183,29 +176,19 @@ static void woken(struct wait *w)
         listed(k);
 }
 
-static bool room_for_one(struct keyring *k)
-{
-    if (k->nasking < k->room)
-        return true;
-    int room = k->room + ASKERS_MORE;
-    struct asker *more = realloc(k->askers, sizeof(*more) * (size_t)room);
-    if (!more)
-        return false;
-    k->askers = more;
-    k->room = room;
-    return true;
-}
-
 void keyring_load(struct keyring *k, enum err *err, struct wait *w)
 {
+    struct asker *asker = arena_alloc(&k->arena, sizeof(*asker));
+    bool first = !k->askers;
     wait_open(w);
-    if (!room_for_one(k)) {
+    if (!asker) {
         *err = ERR_NO_MEMORY;
         wait_done(w);
         return;
     }
-    k->askers[k->nasking++] = (struct asker){ err, w };
-    if (k->nasking == 1)
+    *asker = (struct asker){ k->askers, err, w };
+    k->askers = asker;
+    if (first)
         begin(k);
 }
 

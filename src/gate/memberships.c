@@ -45,22 +45,20 @@ bool hex_uuid(struct str *text, struct uuid *out)
     return true;
 }
 
-static int by_id(const void *a, const void *b)
+static int by_id_and_reach(const void *a, const void *b)
 {
     const struct membership *x = a, *y = b;
-    return memcmp(x->of.b, y->of.b, sizeof(x->of.b));
+    int order = memcmp(x->of.b, y->of.b, sizeof(x->of.b));
+    return order ? order : (int)x->reach - (int)y->reach;
 }
 
-/* Of those with one id the furthest stays. */
+/* Of those with one id the furthest stays, which is the last. */
 static uint32_t merge(struct membership *m, uint32_t n)
 {
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        if (kept == 0 || !uuid_eq(&m[kept - 1].of, &m[i].of))
+    for (uint32_t i = 0; i < n; i++)
+        if (i + 1 == n || !uuid_eq(&m[i].of, &m[i + 1].of))
             m[kept++] = m[i];
-        else if (m[kept - 1].reach < m[i].reach)
-            m[kept - 1].reach = m[i].reach;
-    }
     return kept;
 }
 
@@ -77,14 +75,14 @@ enum err memberships_read(struct arena *a, struct str text, struct principal *wh
     if (!m)
         return ERR_NO_MEMORY;
 
-    while (text.n > 0) {
+    while (text.n) {
         struct membership *team = &m[n++], *owner = &m[n++];
         if (!hex_uuid(&text, &team->of) || !hex_uuid(&text, &owner->of))
             return ERR_INTERNAL;
         team->reach = owner->reach = letter_reach(text.p[0]);
         text = (struct str){ text.p + 1, text.n - 1 };
     }
-    qsort(m, n, sizeof(*m), by_id);
+    qsort(m, n, sizeof(*m), by_id_and_reach);
     who->memberships = m;
     who->nmemberships = merge(m, n);
     return OK;

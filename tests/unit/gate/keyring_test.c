@@ -1,7 +1,13 @@
 /* The signing keys of a worker, on a store of its own. */
 #include "../store/fixture.h"
 
+#include "../base/nomem.h"
+#include "../base/stopped.h"
+
 #include "gate/keyring.h"
+
+#include <malloc.h>
+#include <sys/resource.h>
 
 #define SECRET STR("0123456789abcdef0123456789abcdef")
 enum { REMEMBERED, VERIFIED, REFUSED };
@@ -189,7 +195,170 @@ static void a_store_that_fails_leaves_what_was_there(void **state)
     keyring_free(k);
 }
 
+static void a_key_ends_at_its_end(void **state)
+{
+    struct fixture *f = *state;
+    struct keyring *k = ring(f);
+    assert_int_equal(load(k), OK);
+    int64_t now = clock_wall() + 10 * SECOND;
+    rotate(f, k, now, now + 2);
+    for (int i = 0; i < 4; i++) {
+        clock_stop(now + i);
+        assert_int_equal(load(k), OK);
+        assert_int_equal(keyring_keys(k)->n, i < 2 ? 2 : 1);
+    }
+    clock_stop(0);
+    keyring_free(k);
+}
+
+/* ---- a load that fails ---- */
+
+static void a_first_key_that_cannot_be_written(void **state)
+{
+    struct fixture *f = *state;
+    struct keyring *k = ring(f);
+    sql(f,
+        "create trigger refuses before insert on signing_keys begin select raise(abort, 'no'); end");
+    assert_int_not_equal(load(k), OK);
+    assert_int_not_equal(load(k), OK);
+    assert_true(keyring_stale(k));
+    sql(f, "drop trigger refuses");
+    assert_int_equal(load(k), OK);
+    assert_int_equal(keyring_keys(k)->n, 1);
+    keyring_free(k);
+}
+
+static void a_first_key_that_was_written_and_is_not_there(void **state)
+{
+    struct fixture *f = *state;
+    struct keyring *k = ring(f);
+    sql(f, "create trigger takes after insert on signing_keys begin delete from signing_keys; end");
+    assert_int_equal(load(k), ERR_INTERNAL);
+    assert_true(keyring_stale(k) && keyring_moved(k));
+    keyring_free(k);
+}
+
+static int64_t statements(void)
+{
+    return metric_read(METRIC_STORE_ASKS, 0) + metric_read(METRIC_STORE_ASKS, 2);
+}
+
+/* Changes of the keys wait for each other: the first key too is made behind the lock. */
+static void the_first_key_takes_four_statements(void **state)
+{
+    struct fixture *f = *state;
+    struct keyring *k = ring(f);
+    int64_t before = statements();
+    assert_int_equal(load(k), OK);
+    assert_int_equal(statements() - before, 4); /* looks, locks, makes, looks */
+    before = statements();
+    assert_int_equal(load(k), OK);
+    assert_int_equal(statements() - before, 1);
+    keyring_free(k);
+}
+
+/* Without memory a load fails, whoever asked is told, and the next one is as if it had not been. */
+static void without_memory_a_load_fails(void **state)
+{
+    struct fixture *f = *state;
+    for (int exists = 0; exists < 2; exists++) {
+        bool happened = true;
+        for (long n = 0; happened; n++) {
+            struct keyring *k = ring(f);
+            struct load l;
+            if (!exists)
+                sql(f, "delete from signing_keys");
+            arena_trim();
+            nomem_after(n);
+            load_begin(k, &l);
+            settle();
+            happened = nomem_happened();
+            nomem_after(-1);
+            assert_int_equal(l.woken, 1);
+            assert_int_equal(l.err, happened ? ERR_NO_MEMORY : OK);
+            assert_int_equal(keyring_stale(k), happened);
+            assert_int_equal(load(k), OK);
+            keyring_free(k);
+        }
+    }
+}
+
+static void who_asks_meanwhile_may_find_no_memory(void **state)
+{
+    struct fixture *f = *state;
+    struct keyring *k = ring(f);
+    enum { N = 1000 }; /* more than one block holds */
+    static struct load all[N];
+    int told = 0, failed = 0;
+    load_begin(k, &all[0]);
+    arena_trim();
+    nomem_after(0);
+    for (int i = 1; i < N; i++)
+        load_begin(k, &all[i]);
+    nomem_after(-1);
+    settle();
+    for (int i = 0; i < N; i++) {
+        told += all[i].woken;
+        failed += all[i].err != OK;
+        assert_true(all[i].err == OK || all[i].err == ERR_NO_MEMORY);
+    }
+    assert_int_equal(told, N);
+    assert_in_range(failed, 1, N - 1);
+    assert_int_equal(all[0].err, OK);
+    keyring_free(k);
+}
+
+static void a_load_holds_no_memory(void **state)
+{
+    struct fixture *f = *state;
+    struct keyring *k = ring(f);
+    assert_int_equal(load(k), OK);
+    size_t held = arena_held();
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(load(k), OK);
+    assert_int_equal(arena_held(), held);
+    keyring_free(k);
+    keyring_free(NULL);
+}
+
+/* The table of tokens is large, the ring is not. */
+static void a_ring_without_room_for_its_tokens_is_none(void **state)
+{
+#ifdef __SANITIZE_ADDRESS__
+    (void)state;
+    skip(); /* the sanitizer's own memory has no bound */
+#else
+    const struct fixture *f = *state;
+    struct rlimit before;
+    long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    assert_non_null(statm);
+    assert_int_equal(fscanf(statm, "%ld", &pages), 1);
+    fclose(statm);
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    size_t in_use = mallinfo2().uordblks;
+    struct rlimit bound = { (rlim_t)(pages * sysconf(_SC_PAGESIZE)) + (1 << 20), before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_AS, &bound), 0);
+    struct keyring *k = keyring_new(f->store, SECRET);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    assert_null(k);
+    assert_int_equal(mallinfo2().uordblks, in_use);
+#endif
+}
+
 /* ---- verifying ---- */
+
+static void a_ring_knows_whether_its_keys_have_moved(void **state)
+{
+    struct fixture *f = *state;
+    struct keyring *k = ring(f);
+    assert_true(keyring_stale(k) && keyring_moved(k));
+    assert_int_equal(load(k), OK);
+    assert_false(keyring_stale(k) || keyring_moved(k));
+    epoch_bump(EPOCH_KEYS, NULL, 0);
+    assert_true(keyring_stale(k) && keyring_moved(k));
+    keyring_free(k);
+}
 
 static int64_t outcome(int cell)
 {
@@ -237,8 +406,11 @@ static void nothing_else_is_let_through_because_of_it(void **state)
                 keyring_verify(k, &f->arena, (struct str){ altered, token.n }, now, &c),
                 ERR_BAD_TOKEN);
     }
+    int64_t refused = outcome(REFUSED), verified = outcome(VERIFIED);
     assert_int_equal(keyring_verify(k, &f->arena, token, now + 31 * MINUTE + SECOND, &c),
                      ERR_TOKEN_EXPIRED);
+    assert_int_equal(outcome(REFUSED) - refused, 1);
+    assert_int_equal(outcome(VERIFIED), verified);
     keyring_free(k);
 }
 
@@ -260,6 +432,8 @@ static int tear_down(void **state)
 
 int main(void)
 {
+    mallopt(M_MMAP_THRESHOLD, 1 << 20); /* what is large is given back when it is freed, */
+    mallopt(M_ARENA_MAX, 1);            /* and none is set aside for threads */
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(workers_that_start_together_agree_on_one_key),
@@ -269,6 +443,15 @@ int main(void)
         TEST(a_rotation_makes_it_stale_and_old_tokens_stay_good),
         TEST(ended_keys_are_left_out_and_of_too_many_the_newest_stay),
         TEST(a_store_that_fails_leaves_what_was_there),
+        TEST(a_key_ends_at_its_end),
+        TEST(a_first_key_that_cannot_be_written),
+        TEST(a_first_key_that_was_written_and_is_not_there),
+        TEST(the_first_key_takes_four_statements),
+        TEST(without_memory_a_load_fails),
+        TEST(who_asks_meanwhile_may_find_no_memory),
+        TEST(a_load_holds_no_memory),
+        TEST(a_ring_without_room_for_its_tokens_is_none),
+        TEST(a_ring_knows_whether_its_keys_have_moved),
         TEST(a_token_is_verified_once_and_then_remembered),
         TEST(nothing_else_is_let_through_because_of_it),
     };
