@@ -122,10 +122,10 @@ static enum verdict cannot_tell(struct req *r)
     return req_deny_for(r, ERR_UNAVAILABLE, "the principal cannot be read");
 }
 
+/* Of a principal that was made just now: the rest of it is zero. */
 static void set_role(struct principal *who, struct str role)
 {
     size_t n = role.n < sizeof(who->role) ? role.n : sizeof(who->role) - 1;
-    memset(who->role, 0, sizeof(who->role));
     memcpy(who->role, role.p, n);
 }
 
@@ -355,9 +355,7 @@ static struct str bearer(struct str authorization)
     const struct str scheme = STR("Bearer ");
     if (authorization.n < scheme.n || !str_ieq((struct str){ authorization.p, scheme.n }, scheme))
         return STR_NONE;
-    struct str rest =
-        str_trim((struct str){ authorization.p + scheme.n, authorization.n - scheme.n });
-    return rest.n > 0 ? rest : STR_NONE;
+    return str_trim((struct str){ authorization.p + scheme.n, authorization.n - scheme.n });
 }
 
 /* ---- who signed the URL ---- */

@@ -94,12 +94,12 @@ enum access principal_team_access(const struct principal *who, const struct uuid
     while (low < high) {
         uint32_t middle = (low + high) / 2;
         int order = memcmp(who->memberships[middle].of.b, of->b, sizeof(of->b));
-        if (order == 0)
-            return who->memberships[middle].reach;
         if (order < 0)
             low = middle + 1;
-        else
+        else if (order > 0)
             high = middle;
+        else
+            return who->memberships[middle].reach;
     }
     return ACCESS_NONE;
 }

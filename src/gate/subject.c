@@ -98,7 +98,6 @@ enum verdict subject_again(struct req *r, struct subject_look *look)
 {
     if (!look->asked)
         return look_up(r, look); /* somebody else has filled the cache, or failed to */
-    look->asked = false;
     enum err err = r->found.err;
     if (err == OK && rows_next(&r->found))
         err = take(r, look);

@@ -1,181 +1,5 @@
 /* Who asks: sessions and keys from memory and from the store, and that nothing stale is ever used. */
-#include "../store/fixture.h"
-
-#include "api/all.h"
-#include "api/crud.h"
-#include "cache/cache.h"
-#include "gate/apikey.h"
-#include "gate/facts.h"
-#include "gate/keyring.h"
-
-#define JWT_SECRET STR("0123456789abcdef0123456789abcdef")
-#define ROLE_USER "[\"startup:read\",\"startup:create\"]"
-
-static struct fixture f;
-static struct cache *cache;
-static struct keyring *keyring;
-static struct uuid user, session, key_id;
-static char key_text[APIKEY_TEXT];
-
-/* One request at the stage. */
-struct asker {
-    struct req r;
-    enum verdict v;
-    bool early; /* went on without having been told to wait */
-};
-
-static void went_on(struct wait *w)
-{
-    struct asker *a = (struct asker *)(void *)LIST_OF(w, struct req, wait);
-    a->early = a->early || a->v != WAIT;
-    a->v = gate_identity_known(&a->r);
-}
-
-static struct asker *arrives(struct str authorization)
-{
-    struct asker *a = calloc(1, sizeof(*a));
-    assert_non_null(a);
-    clock_tick();
-    a->r.store = f.store;
-    a->r.cache = cache;
-    a->r.keyring = keyring;
-    a->r.now = clock_wall();
-    a->r.authorization = authorization;
-    wait_init(&a->r.wait, went_on);
-    a->v = gate_identity(&a->r);
-    return a;
-}
-
-static struct asker *answered(struct str authorization)
-{
-    struct asker *a = arrives(authorization);
-    settle();
-    return a;
-}
-
-static void end(struct asker *a)
-{
-    assert_false(a->early);
-    assert_null(a->r.filling.key.p); /* whoever waits for a fill was told */
-    rows_fini(&a->r.found);
-    arena_reset(&a->r.arena);
-    free(a);
-}
-
-static void expect_at(int line, struct asker *a, enum verdict v, enum err err)
-{
-    if (a->v != v || (v == DENY && a->r.err != err))
-        fail_msg("line %d: verdict %d, error %s (%s)", line, a->v, err_info(a->r.err)->code,
-                 a->r.reason ? a->r.reason : "");
-    end(a);
-}
-#define expect(asker, verdict, err) expect_at(__LINE__, (asker), (verdict), (err))
-
-__attribute__((format(printf, 1, 2))) static int64_t run(const char *format, ...)
-{
-    char text[1000];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    return sql(&f, text);
-}
-
-static const char *hex(const void *bytes, size_t n)
-{
-    static char rooms[4][80];
-    static int next;
-    char *out = rooms[next++ & 3];
-    for (size_t i = 0; i < n; i++)
-        snprintf(out + 2 * i, 3, "%02x", ((const uint8_t *)bytes)[i]);
-    return out;
-}
-#define HEX(id) hex((id).b, 16)
-
-static struct str token_of(struct uuid sub, struct uuid sid, int64_t ver)
-{
-    struct str token;
-    int64_t iat = clock_wall() - clock_wall() % SECOND;
-    const struct claims c = { .sub = sub,
-                              .sid = sid,
-                              .jti = id_of(9),
-                              .role = STR("user"),
-                              .ver = ver,
-                              .iat = iat,
-                              .exp = iat + HOUR };
-    assert_int_equal(jwt_sign(&f.arena, keyring_keys(keyring), &c, clock_wall(), &token), OK);
-    struct text t = text_new(&f.arena, 8 + token.n);
-    text_lit(&t, "Bearer ");
-    text_add(&t, token);
-    return text_str(&t);
-}
-
-static struct str token(void)
-{
-    return token_of(user, session, 1);
-}
-
-static struct str key(void)
-{
-    struct text t = text_new(&f.arena, 80);
-    text_lit(&t, "Bearer ");
-    text_add(&t, (struct str){ key_text, sizeof(key_text) });
-    return text_str(&t);
-}
-
-static void woke(struct wait *w)
-{
-    w->wake = NULL;
-}
-
-static void make_rows(void)
-{
-    uint8_t hash[SHA256_SIZE];
-    long long later = clock_wall() + DAY;
-    user = id_of(1);
-    session = id_of(2);
-    key_id = id_of(3);
-    apikey_make(key_text, hash);
-    run("update roles set permissions = '" ROLE_USER "' where name = 'user'");
-    run("insert into users values (x'%s', 'a@example.com', 'x', 'user', 'active', 1, '{}', 1, 0, "
-        "0)",
-        HEX(user));
-    run("insert into sessions values (x'%s', x'%s', '', '', %lld, null, 1, 0, 0)", HEX(session),
-        HEX(user), later);
-    run("insert into api_keys values (x'%s', x'%s', 'k', '%.8s', x'%s', "
-        "'[\"startup:read\",\"task:read\"]', null, null, '{}', 1, 0, 0)",
-        HEX(key_id), HEX(user), key_text + 3, hex(hash, sizeof(hash)));
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    enum err err;
-    struct wait w;
-    resources_init(api_resources);
-    fixture_make(&f);
-    fixture_open(&f, NULL);
-    clock_tick();
-    cache = cache_new(&(struct cache_setup){ .max_bytes = 1 << 20 });
-    keyring = keyring_new(f.store, JWT_SECRET);
-    wait_init(&w, woke);
-    keyring_load(keyring, &err, &w);
-    settle();
-    assert_int_equal(err, OK);
-    make_rows();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    settle();
-    keyring_free(keyring);
-    cache_free(cache);
-    fixture_close(&f);
-    fixture_remove(&f);
-    return 0;
-}
+#include "caller.h"
 
 /* ---- without credentials, or with what is none ---- */
 
@@ -349,142 +173,46 @@ static void what_moves_while_it_is_read_is_not_remembered(void **state)
     expect(a, NEXT, OK);
 }
 
-/* ---- the row in the path, asked for in the same flush ---- */
-
-#define ROW_TEXT "01890a5d-ac96-774b-bcce-b302099a8057"
-
-static void row_found(struct wait *w)
+static void a_session_is_all_that_its_row_says(void **state)
 {
-    struct asker *a = (struct asker *)(void *)LIST_OF(w, struct req, wait);
-    a->v = gate_facts_known(&a->r);
-}
-
-static void make_row(void)
-{
-    run("insert into startups values (x'01890a5dac96774bbcceb302099a8057', x'%s', 'n', null, null, 'active', '{}', 7, "
-        "0, 0)",
+    (void)state;
+    struct uuid glass = id_of(40), team = id_of(30);
+    run("insert into break_glass values (x'%s', x'%s', x'%s', 'fire', 777, null, 1, 0, 0)",
+        HEX(glass), HEX(user), HEX(session));
+    run("insert into teams values (x'%s', x'%s', 'team', null, 10, '{}', 1, 0, 0)", HEX(team),
         HEX(user));
-}
-
-/* Someone who asks for that row. */
-static struct asker *arrives_for(const char *id)
-{
-    struct asker *a = calloc(1, sizeof(*a));
-    assert_non_null(a);
-    clock_tick();
-    a->r.store = f.store;
-    a->r.cache = cache;
-    a->r.keyring = keyring;
-    a->r.now = clock_wall();
-    a->r.authorization = token();
-    a->r.resource = &startups;
-    a->r.target_ids.text[0] = str_of(id);
-    a->r.target_ids.n = 1;
-    wait_init(&a->r.wait, went_on);
-    a->v = gate_identity(&a->r);
-    return a;
-}
-
-static int64_t reads_queued(void)
-{
-    return metric_read(METRIC_STORE_QUEUED, 0);
-}
-
-/* Walks on to its facts; how many reads that took. */
-static int64_t facts_of(struct asker *a)
-{
-    int64_t before = metric_read(METRIC_STORE_ASKS, 0);
-    assert_int_equal(a->v, NEXT);
-    assert_int_equal(gate_uuid(&a->r), NEXT);
-    a->r.wait.wake = row_found;
-    a->v = gate_facts(&a->r);
-    settle();
-    assert_int_equal(a->v, NEXT);
-    assert_int_equal(a->r.facts->version, 7);
-    assert_true(epochs_fresh(&a->r.carried[1]));
-    return metric_read(METRIC_STORE_ASKS, 0) - before;
-}
-
-static void let_go(struct asker *a)
-{
-    rows_fini(&a->r.ahead);
-    end(a);
-}
-
-static void the_row_leaves_with_the_principal(void **state)
-{
-    (void)state;
-    make_row();
-    struct asker *a = arrives_for(ROW_TEXT);
-    assert_int_equal(reads_queued(), 2);
-    settle();
-    assert_int_equal(facts_of(a), 0);
-    let_go(a);
-}
-
-static void what_moves_behind_the_flush_is_read_again(void **state)
-{
-    (void)state;
-    struct uuid row;
-    assert_true(uuid_parse(STR(ROW_TEXT), &row));
-    make_row();
-    run("update startups set version = 6");
-    struct asker *a = arrives_for(ROW_TEXT);
-    settle();
-    run("update startups set version = 7");
-    epoch_bump(EPOCH_RESOURCE, row.b, sizeof(row.b));
-    assert_int_equal(facts_of(a), 1);
-    let_go(a);
-}
-
-static void what_is_remembered_is_not_asked_for(void **state)
-{
-    (void)state;
-    make_row();
-    struct asker *a = arrives_for(ROW_TEXT);
-    settle();
-    facts_of(a);
-    let_go(a);
-
-    epoch_bump(EPOCH_USER, user.b, 16); /* of both, only the row is remembered */
-    a = arrives_for(ROW_TEXT);
-    assert_int_equal(reads_queued(), 1);
-    settle();
-    assert_int_equal(facts_of(a), 0);
-    let_go(a);
-
-    a = arrives_for(ROW_TEXT); /* now both are */
-    assert_int_equal(reads_queued(), 0);
-    assert_int_equal(facts_of(a), 0);
-    let_go(a);
-}
-
-static void an_id_that_gate_uuid_would_refuse_is_not_asked_for(void **state)
-{
-    (void)state;
-    static const char *const ids[] = { "", "x", "' or 1=1", "00000000-0000-0000-0000-000000000000",
-                                       "11111111-1111-4111-8111-111111111111" };
-    for (int i = 0; i < COUNT(ids); i++) {
-        epoch_bump(EPOCH_USER, user.b, 16);
-        struct asker *a = arrives_for(ids[i]);
-        assert_int_equal(reads_queued(), 1);
-        settle();
-        assert_int_equal(a->v, NEXT);
-        assert_int_equal(gate_uuid(&a->r), DENY);
-        let_go(a);
+    run("insert into team_members values (x'%s', x'%s', x'%s', 'editor', 1, 0, 0)", HEX(team),
+        HEX(team), HEX(user));
+    run("update sessions set address = '192.0.2.7', user_agent = 'curl/8', expires_at = 12345");
+    const struct risk_place place = risk_place_kept(STR("192.0.2.7"), STR("curl/8"));
+    for (int i = 0; i < 2; i++) {
+        struct asker *a = answered(token());
+        const struct principal *who = a->r.who;
+        assert_true(uuid_eq(&who->break_glass, &glass));
+        assert_int_equal(who->break_glass_until, 777);
+        assert_int_equal(who->expires, 12345);
+        assert_int_equal(who->token_version, 1);
+        assert_int_equal(principal_team_access(who, &team), ACCESS_WRITE);
+        assert_true(place.network && who->place.network == place.network &&
+                    who->place.agent == place.agent);
+        assert_true(a->r.until > clock_wall() + HOUR - 2 * SECOND);
+        expect(a, NEXT, OK);
     }
 }
 
-static void who_is_denied_leaves_nothing_behind(void **state)
+static void keys_that_move_while_they_are_read_are_read_again(void **state)
 {
     (void)state;
-    make_row();
-    run("delete from sessions");
-    struct asker *a = arrives_for(ROW_TEXT);
-    assert_int_equal(reads_queued(), 2);
+    struct str bearer = token();
+    epoch_bump(EPOCH_KEYS, NULL, 0);
+    int64_t before = asks();
+    struct asker *a = arrives(bearer);
+    assert_int_equal(a->v, WAIT);
+    epoch_bump(EPOCH_KEYS, NULL, 0);
     settle();
-    assert_int_equal(a->v, DENY);
-    let_go(a);
+    assert_int_equal(asks() - before, 3); /* the keys, once more, the session */
+    assert_false(keyring_stale(keyring));
+    expect(a, NEXT, OK);
 }
 
 /* ---- API keys ---- */
@@ -508,15 +236,17 @@ static void a_key_does_what_its_scopes_and_its_owners_role_allow(void **state)
 static void a_key_in_its_own_header(void **state)
 {
     (void)state;
-    struct asker *a = calloc(1, sizeof(*a));
-    a->r.store = f.store;
-    a->r.cache = cache;
-    a->r.now = clock_wall();
+    struct asker *a = asker_new();
     a->r.api_key = (struct str){ key_text, sizeof(key_text) };
-    wait_init(&a->r.wait, went_on);
     a->v = gate_identity(&a->r);
     settle();
     expect(a, NEXT, OK);
+    a = asker_new(); /* and nothing else there */
+    a->r.api_key = token();
+    a->r.api_key = (struct str){ a->r.api_key.p + 7, a->r.api_key.n - 7 };
+    a->v = gate_identity(&a->r);
+    settle();
+    expect(a, DENY, ERR_BAD_TOKEN);
 }
 
 static void a_wrong_secret_and_an_unknown_key(void **state)
@@ -581,8 +311,37 @@ static void its_expiry_is_the_principals(void **state)
     struct asker *a = answered(key());
     assert_int_equal(a->r.who->expires, 12345);
     expect(a, NEXT, OK);
-    settle();
-    assert_int_equal(run("select count(*) from api_keys where last_used_at is not null"), 0);
+}
+
+static const struct {
+    const char *says, *status;
+    int64_t left; /* until it ends */
+    bool noted;
+} uses[] = {
+    { "in force", "active", 1, true },
+    { "ended just now", "active", 0, false },
+    { "of somebody who is suspended", "suspended", 1, false },
+    { "both", "suspended", 0, false },
+};
+
+static void the_use_of_a_key_in_force_is_noted(void **state)
+{
+    (void)state;
+    for (int i = 0; i < COUNT(uses); i++) {
+        struct asker *a = asker_new();
+        a->r.now += (1 + i) * DAY; /* none meets the minute of another */
+        run("update users set status = '%s'", uses[i].status);
+        run("update api_keys set last_used_at = null, expires_at = %lld",
+            (long long)(a->r.now + uses[i].left));
+        epoch_bump(EPOCH_USER, user.b, 16);
+        a->r.authorization = key();
+        a->v = gate_identity(&a->r);
+        settle();
+        expect(a, NEXT, OK);
+        settle();
+        if (run("select count(*) from api_keys where last_used_at is not null") != uses[i].noted)
+            fail_msg("%s", uses[i].says);
+    }
 }
 
 static void its_use_is_noted_once_a_minute(void **state)
@@ -599,7 +358,6 @@ static void its_use_is_noted_once_a_minute(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(its_use_is_noted_once_a_minute), /* first: that minute is the process' */
         TEST(nobody),
@@ -616,17 +374,15 @@ int main(void)
         TEST(keys_that_cannot_be_read_are_503),
         TEST(many_at_once_share_one_load),
         TEST(what_moves_while_it_is_read_is_not_remembered),
-        TEST(the_row_leaves_with_the_principal),
-        TEST(what_moves_behind_the_flush_is_read_again),
-        TEST(what_is_remembered_is_not_asked_for),
-        TEST(an_id_that_gate_uuid_would_refuse_is_not_asked_for),
-        TEST(who_is_denied_leaves_nothing_behind),
         TEST(a_key_does_what_its_scopes_and_its_owners_role_allow),
         TEST(a_key_in_its_own_header),
         TEST(a_wrong_secret_and_an_unknown_key),
         TEST(it_ends_with_each_of_its_epochs),
         TEST(its_owner_is_watched_from_before_the_read),
         TEST(its_expiry_is_the_principals),
+        TEST(the_use_of_a_key_in_force_is_noted),
+        TEST(a_session_is_all_that_its_row_says),
+        TEST(keys_that_move_while_they_are_read_are_read_again),
     };
     return cmocka_run_group_tests_name("gate/identity", tests, NULL, NULL);
 }
