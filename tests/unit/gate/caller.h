@@ -1,5 +1,4 @@
-/* caller.h: requests at gate identity, with a store, a cache and a ring of their own, one user, his session and his key.
- */
+/* caller.h: requests at gate identity, with a store, a cache and a ring of their own; one user, a session and a key. */
 #ifndef GATE_CALLER_H
 #define GATE_CALLER_H
 
