@@ -23,13 +23,15 @@ enum err permits_read(struct arena *a, struct str names, uint64_t *permits)
 struct str permits_write(struct arena *a, uint64_t permits)
 {
     struct text t = text_new(a, 256);
+    bool first = true;
     text_char(&t, '[');
     for (int p = PERMIT_STARTUP_CREATE; p < PERMIT_COUNT; p++) {
         if (!(permits & PERMIT_BIT(p)))
             continue;
-        if (t.n > 1)
+        if (!first)
             text_char(&t, ',');
         json_put_text(&t, str_of(permit_name((enum permit)p)));
+        first = false;
     }
     text_char(&t, ']');
     return t.failed ? STR_NONE : text_str(&t);

@@ -10,7 +10,7 @@
 static uint64_t pair(struct str account, const struct in6_addr *address)
 {
     uint64_t who = hash_bytes(account.p, account.n);
-    uint64_t both[2] = { who, limits_address(LIMIT_SIGNIN_PAIR, address) };
+    uint64_t both[] = { who, limits_address(LIMIT_SIGNIN_PAIR, address) };
     return hash_kind(LIMIT_SIGNIN_PAIR, both, sizeof(both));
 }
 

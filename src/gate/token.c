@@ -8,6 +8,7 @@
 #define WAYS 4
 #define KEPT_MAX 512 /* bytes of a token that is kept; ours have about 300 */
 #define ROLE_MAX 32
+#define HASHED 32    /* characters, the last ones */
 
 /* Zeroed is empty. */
 struct entry {
@@ -25,16 +26,13 @@ struct set {
 };
 
 struct tokens {
-    uint64_t age; /* from 1 */
+    uint64_t age;
     struct set sets[SETS];
 };
 
 struct tokens *tokens_new(void)
 {
-    struct tokens *t = calloc(1, sizeof(*t)); /* its pages arrive as tokens do */
-    if (t)
-        t->age = 1;
-    return t;
+    return calloc(1, sizeof(struct tokens)); /* its pages arrive as tokens do */
 }
 
 void tokens_free(struct tokens *t)
@@ -43,15 +41,15 @@ void tokens_free(struct tokens *t)
         return;
     for (unsigned i = 0; i < SETS; i++)
         for (unsigned way = 0; way < WAYS; way++)
-            if (t->sets[i].at[way].age)
+            if (t->sets[i].at[way].token_n)
                 explicit_bzero(&t->sets[i].at[way], sizeof(struct entry));
     free(t);
 }
 
-/* Its last 32 characters, most of the MAC: as random as the whole, and only verified tokens are kept. */
+/* The end of it, most of the MAC, is as random as the whole, and only verified tokens are kept. */
 static uint64_t hash_of(struct str token)
 {
-    size_t n = token.n < 32 ? token.n : 32;
+    size_t n = token.n < HASHED ? token.n : HASHED;
     return hash_bytes(token.p + token.n - n, n);
 }
 
@@ -75,21 +73,23 @@ bool tokens_find(const struct tokens *t, struct str token, int64_t now, struct c
     return false;
 }
 
-/* The way to be used: that of the same token, else a void one, else the one that ends first. */
-static unsigned way_for(const struct tokens *t, const struct set *set, uint64_t hash)
+/* What is void ends before all else. */
+static int64_t end_of(const struct tokens *t, const struct entry *e)
 {
-    unsigned best = 0;
-    int64_t best_exp = INT64_MAX;
+    return e->age == t->age ? e->claims.exp : INT64_MIN;
+}
+
+/* The place to be used: that of the same token, else the one that ends first. */
+static struct entry *place_for(const struct tokens *t, struct set *set, uint64_t hash)
+{
+    struct entry *first = set->at;
     for (unsigned way = 0; way < WAYS; way++) {
         if (set->hash[way] == hash)
-            return way;
-        int64_t exp = set->at[way].age == t->age ? set->at[way].claims.exp : 0;
-        if (exp < best_exp) {
-            best = way;
-            best_exp = exp;
-        }
+            return &set->at[way];
+        if (end_of(t, &set->at[way]) < end_of(t, first))
+            first = &set->at[way];
     }
-    return best;
+    return first;
 }
 
 void tokens_keep(struct tokens *t, struct str token, const struct claims *claims)
@@ -98,10 +98,9 @@ void tokens_keep(struct tokens *t, struct str token, const struct claims *claims
         return;
     uint64_t hash = hash_of(token);
     struct set *set = &t->sets[hash % SETS];
-    unsigned way = way_for(t, set, hash);
-    struct entry *e = &set->at[way];
+    struct entry *e = place_for(t, set, hash);
 
-    set->hash[way] = hash;
+    set->hash[e - set->at] = hash;
     *e = (struct entry){ .age = t->age, .claims = *claims, .token_n = token.n };
     memcpy(e->role, claims->role.p, claims->role.n);
     e->claims.role.p = e->role;

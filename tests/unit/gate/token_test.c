@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -231,6 +232,73 @@ static void no_table_is_no_harm(void **state)
 #endif
 }
 
+/* ---- what is freed ---- */
+
+#define SETS 4096
+#define WAYS 4
+#define MARK "a token that shall not be found in memory that is free"
+
+#ifdef __SANITIZE_ADDRESS__
+
+static void what_is_freed_holds_no_token(void **state)
+{
+    (void)state;
+    skip(); /* free() is the sanitizer's own */
+}
+
+#else
+
+extern void __libc_free(void *p);
+static bool watching, found_free;
+static int number;
+
+/* In the place of the library's: looks for tokens in what is given back. */
+void free(void *p)
+{
+    if (watching && p)
+        found_free = found_free || memmem(p, malloc_usable_size(p), MARK, sizeof(MARK) - 1);
+    __libc_free(p);
+}
+
+/* Keeps a token in that set. */
+static void keep_in(unsigned set)
+{
+    struct claims claims = claims_of(1);
+    for (number++;; number++) {
+        char room[120];
+        struct str token = { room, (size_t)snprintf(room, sizeof(room), "%s %032d", MARK, number) };
+        if (hash_bytes(token.p + token.n - 32, 32) % SETS != set)
+            continue;
+        tokens_keep(tokens, token, &claims);
+        return;
+    }
+}
+
+static void what_is_freed_holds_no_token(void **state)
+{
+    static const unsigned sets[] = { 0, 1, SETS - 1 };
+    for (size_t i = 0; i < COUNT(sets); i++)
+        for (int ways = 1; ways <= WAYS; ways++) { /* the first, then each */
+            tear_down(state);
+            set_up(state);
+            for (int way = 0; way < ways; way++)
+                keep_in(sets[i]);
+            found_free = false;
+            watching = true;
+            tokens_free(tokens);
+            watching = false;
+            tokens = NULL;
+            assert_false(found_free);
+        }
+    char *seen = strdup(MARK); /* it would be found */
+    watching = true;
+    free(seen);
+    watching = false;
+    assert_true(found_free);
+}
+
+#endif
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -246,6 +314,7 @@ int main(void)
         TEST(of_a_full_set_the_one_that_ends_first_goes),
         TEST(one_that_is_kept_again_stays_where_it_is),
         TEST(no_table_is_no_harm),
+        TEST(what_is_freed_holds_no_token),
         TEST(a_full_table_forgets_but_never_mixes_up),
     };
     return cmocka_run_group_tests_name("gate/token", tests, NULL, NULL);
