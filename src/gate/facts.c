@@ -126,6 +126,7 @@ static enum verdict look_up(struct req *r, struct look *look)
     enum cache_type type = type_of(look);
     struct str packed;
 
+    look->asked = false;
     /* Of what memory has, no epoch need be read: it carries its own. */
     if (type != CACHE_NONE &&
         cache_recall(r->cache, type, key_of(look), &look->under, &r->arena, &packed))
@@ -198,7 +199,7 @@ static bool parents_new(const struct req *r, struct look *look)
 {
     static const char *const names[] = { "project_id", "root_id" };
     bool new = false;
-    if (look->parents_known || look->afresh || !look->res->facts || r->found.count == 0)
+    if (look->parents_known || look->afresh || !look->res->facts)
         return false;
     for (int i = 0; i < COUNT(names); i++) {
         int column = resource_column(look->res, names[i]);
@@ -227,7 +228,6 @@ enum verdict look_again(struct req *r, struct look *look)
 {
     if (!look->asked)
         return look_up(r, look); /* somebody else has filled the cache, or failed to */
-    look->asked = false;
 
     enum err err = r->found.err;
     struct str packed = STR_NONE;

@@ -235,6 +235,7 @@ static void a_row_is_read_again_only_for_what_is_new(void **state)
     costs(&nodes, &in_project, 2, "node 11");
     costs(&nodes, &in_tree, 2, "node 12");
     costs(&tops, &top, 1, "thing 13");
+    costs(&leaves, &in_project, 1, "node 11");
 }
 
 /* What was read before a change must not serve after it. */
@@ -283,6 +284,23 @@ static void many_at_once_share_one_load(void **state)
     assert_int_equal(asks() - before, 1);
     for (int i = 0; i < COUNT(all); i++)
         expect(all[i], NEXT, OK);
+}
+
+/* Whoever has read it once, and looks again, may find that another is reading it meanwhile. */
+static void many_at_once_learn_what_it_stands_on(void **state)
+{
+    (void)state;
+    struct uuid project = id_of(50), root = id_of(51);
+    struct uuid id = add_node(10, &me.user_id, &project, &root, "");
+    struct asker *all[20];
+    for (int i = 0; i < COUNT(all); i++)
+        all[i] = arrives(&nodes, &id);
+    settle();
+    for (int i = 0; i < COUNT(all); i++) {
+        assert_int_equal(all[i]->r.carried[1].n, 3);
+        expect(all[i], NEXT, OK);
+    }
+    costs(&nodes, &id, 0, "node 10");
 }
 
 static void who_waits_for_a_row_that_is_not_there_is_told(void **state)
@@ -404,6 +422,7 @@ int main(void)
         TEST(a_row_is_read_again_only_for_what_is_new),
         TEST(what_moves_while_it_is_read_is_not_remembered),
         TEST(many_at_once_share_one_load),
+        TEST(many_at_once_learn_what_it_stands_on),
         TEST(who_waits_for_a_row_that_is_not_there_is_told),
         TEST(a_store_that_fails_is_503),
         TEST(what_is_stored_and_not_ours_is_503),

@@ -149,6 +149,7 @@ static void what_is_seen_again_is_not_spent_again(void **state)
     assert_int_equal(gate_limit(&r), NEXT);
     assert_int_equal(r.spent.left, 9);
     assert_int_equal(gate_limit(&r), NEXT); /* after its body came */
+    assert_int_equal(r.spent.left, 9);
     assert_int_equal(gate_limit(&next), NEXT);
     assert_int_equal(next.spent.left, 8);
 }

@@ -68,9 +68,11 @@ static const struct resource nodes = { .noun = "node", .plural = "nodes", .get =
 /* Its facts are looked at, and it lies in nothing. */
 static const struct resource tops = { .noun = "top", .plural = "tops", .get = &thing_get,
                                       .facts = &thing_get, RESOURCE_ACTIONS(row_actions) };
+/* Nodes whose project and tree nobody looks at. */
+static const struct resource leaves = { .noun = "leaf", .plural = "leaves", .get = &node_get,
+                                        RESOURCE_ACTIONS(row_actions), .owned = true };
 static const struct resource *const all_resources[] = {
-    &things, &notes, &lists, &nodes, &tops, NULL
-};
+    &things, &notes, &lists, &nodes, &tops,   &leaves, NULL };
 
 static inline const char *hex(const struct uuid *id)
 {
