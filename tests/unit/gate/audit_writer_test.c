@@ -273,6 +273,24 @@ static void a_change_brings_each_key_once(void **state)
         audit_settle(&written[i], ERR_STALE);
 }
 
+/* Only the statements that a change has count, not what lies behind them. */
+static void a_key_that_the_change_does_not_bring_is_brought(void **state)
+{
+    (void)state;
+    struct audited before = row_of(9), written;
+    const struct value stale = { .type = VALUE_UUID, .uuid = before.subject };
+    const struct audit_row row = { .at = 1, .person = id_of(9), .action = STR("a"), .correlation = STR("x"),
+                                   .outcome = "made", .risk = "green", .payload = STR("{}") };
+    change_init(&change, &arena);
+    change.at[0].stmt = &stmt_audit_subject_add;
+    change.at[0].params = &stale;
+    assert_int_equal(audit_add(&change, &arena, &keys, &row, &written), OK);
+    assert_true(uuid_eq(&written.subject, &before.subject));
+    assert_true(brings_key());
+    audit_settle(&before, ERR_STALE);
+    audit_settle(&written, ERR_STALE);
+}
+
 /* Of a person who was erased while a change was under way the old key is no proof of the new one. */
 static void a_key_that_was_replaced_is_not_taken_for_stored(void **state)
 {
@@ -501,6 +519,7 @@ int main(void)
         cmocka_unit_test_teardown(more_numbers_than_are_kept_are_excused, clear),
         cmocka_unit_test_teardown(a_process_is_one_writer, clear),
         cmocka_unit_test_teardown(a_change_brings_each_key_once, clear),
+        cmocka_unit_test_teardown(a_key_that_the_change_does_not_bring_is_brought, clear),
         cmocka_unit_test_teardown(a_key_that_was_replaced_is_not_taken_for_stored, clear),
         cmocka_unit_test_teardown(nobodys_key_ends_with_no_epoch, clear),
         cmocka_unit_test_teardown(of_a_full_set_the_key_used_longest_ago_is_forgotten, clear),
