@@ -346,6 +346,22 @@ static void a_ring_without_room_for_its_tokens_is_none(void **state)
 #endif
 }
 
+/* What was signed or sealed yesterday must hold in the program that comes after this one. */
+static void each_purpose_has_its_own_key(void **state)
+{
+    struct fixture *f = *state;
+    struct keyring *k = ring(f);
+    struct chain_keys chain;
+    uint8_t key[SHA256_SIZE];
+    derive_key(SECRET, "signing keys", key);
+    assert_memory_equal(keyring_seal(k), key, sizeof(key));
+    derive_key(SECRET, "signed urls", key);
+    assert_memory_equal(keyring_urls(k), key, sizeof(key));
+    chain_keys(SECRET, &chain);
+    assert_memory_equal(keyring_chain(k), &chain, sizeof(chain));
+    keyring_free(k);
+}
+
 /* ---- verifying ---- */
 
 static void a_ring_knows_whether_its_keys_have_moved(void **state)
@@ -451,6 +467,7 @@ int main(void)
         TEST(who_asks_meanwhile_may_find_no_memory),
         TEST(a_load_holds_no_memory),
         TEST(a_ring_without_room_for_its_tokens_is_none),
+        TEST(each_purpose_has_its_own_key),
         TEST(a_ring_knows_whether_its_keys_have_moved),
         TEST(a_token_is_verified_once_and_then_remembered),
         TEST(nothing_else_is_let_through_because_of_it),
