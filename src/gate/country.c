@@ -60,18 +60,19 @@ static void look_up(const struct in6_addr *address, char out[2])
     memcpy(&at4.sin_addr, address->s6_addr + 12, sizeof(at4.sin_addr));
     bool v4 = IN6_IS_ADDR_V4MAPPED(address);
     int status = MMDB_SUCCESS;
-    MMDB_entry_data_s code;
+    MMDB_entry_data_s code = { 0 };
     const struct sockaddr *at = v4 ? (const void *)&at4 : (const void *)&at6;
     MMDB_lookup_result_s found = MMDB_lookup_sockaddr(&use.db, at, &status);
     if (status != MMDB_SUCCESS || !found.found_entry)
         return;
     status = MMDB_get_value(&found.entry, &code, "country", "iso_code", (const char *)NULL);
-    if (status != MMDB_SUCCESS || !code.has_data || code.type != MMDB_DATA_TYPE_UTF8_STRING ||
-        code.data_size != 2)
+    if (status != MMDB_SUCCESS || code.type != MMDB_DATA_TYPE_UTF8_STRING || code.data_size != 2)
         return;
     const char *letters = code.utf8_string;
-    if (letters[0] >= 'A' && letters[0] <= 'Z' && letters[1] >= 'A' && letters[1] <= 'Z')
-        memcpy(out, letters, 2);
+    if (letters[0] >= 'A' && letters[0] <= 'Z' && letters[1] >= 'A' && letters[1] <= 'Z') {
+        out[0] = letters[0];
+        out[1] = letters[1];
+    }
 }
 
 void country_of(const struct in6_addr *address, char out[2])
@@ -81,12 +82,12 @@ void country_of(const struct in6_addr *address, char out[2])
         return;
     unsigned slot = (unsigned)hash_bytes(address, sizeof(*address)) % PLACES;
     if (!lately[slot].taken || memcmp(&lately[slot].address, address, sizeof(*address)) != 0) {
-        memset(lately[slot].country, 0, 2);
+        memset(lately[slot].country, 0, sizeof(lately[slot].country));
         look_up(address, lately[slot].country);
         lately[slot].address = *address;
         lately[slot].taken = true;
     }
-    memcpy(out, lately[slot].country, 2);
+    memcpy(out, lately[slot].country, sizeof(lately[slot].country));
 }
 
 #else

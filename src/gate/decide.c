@@ -20,8 +20,7 @@ static const struct action *action_for(const struct resource *res, enum method m
 {
     for (int i = 0; i < res->nactions; i++) {
         const struct action *a = &res->actions[i];
-        struct str path = str_of(a->path);
-        bool row = path.n > 5 && memcmp(path.p + path.n - 5, "/{id}", 5) == 0;
+        bool row = strcmp(strrchr(a->path, '/'), "/{id}") == 0;
         if (a->method == method && row == (method != POST))
             return a;
     }
@@ -65,7 +64,7 @@ bool question_of(const struct resource *res, struct str name, struct question *o
     }
     if (!whole)
         return false;
-    out->permit = permit_find(name); /* such as metrics:read has no row's verb that is known */
+    out->permit = permit_find(name); /* such as users:manage has no row's verb that is known */
     as_declared(NULL, false, ACCESS_READ, out);
     return true;
 }
@@ -294,7 +293,6 @@ static struct req *make_up(struct req *r, struct decision *d, struct req *inner)
         .audit = d->question.changes ? "decision.asked" : NULL,
     };
     memset(inner, 0, offsetof(struct req, headers));
-    inner->nheaders = inner->nfaults = 0;
     inner->action = &d->action;
     inner->resource = d->question.res;
     inner->who = (struct principal *)(uintptr_t)&nobody;
