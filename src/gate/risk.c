@@ -17,9 +17,9 @@ const char *risk_name(enum risk risk)
 
 /* ---- judging ---- */
 
-static bool known(const char country[2])
+static bool known(const char *country)
 {
-    return country[0] != 0;
+    return *country != '\0';
 }
 
 enum risk risk_judge(const struct risk_facts *facts, const struct risk_seen *seen,
@@ -105,7 +105,7 @@ const char *risk_agent_name(struct str agent)
         { "Safari/", "Safari" },
     };
     for (size_t i = 0; i < sizeof(browsers) / sizeof(browsers[0]); i++)
-        if (agent.n > 0 && memmem(agent.p, agent.n, browsers[i].mark, strlen(browsers[i].mark)))
+        if (agent.p && memmem(agent.p, agent.n, browsers[i].mark, strlen(browsers[i].mark)))
             return browsers[i].name;
     return anomaly_agent(agent) == anomaly_agent(STR("")) ? "API client" : "other";
 }

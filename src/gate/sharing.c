@@ -30,25 +30,25 @@ static struct uuid uuid_at(const struct rows *found, const char *name)
     return i < 0 ? (struct uuid){ 0 } : rows_uuid(found, i);
 }
 
-static bool take_char(struct str *text, char *out)
+static char take_char(struct str *text)
 {
-    if (text->n == 0)
-        return false;
-    *out = text->p[0];
+    char c = text->p[0];
     *text = (struct str){ text->p + 1, text->n - 1 };
-    return true;
+    return c;
 }
 
 /* ---- the columns ---- */
 
 static enum visibility visibility_of(struct str name)
 {
-    static const char *const names[] = { "private", "team_restricted", "team_open", "public_read",
-                                         "public_full" };
-    for (int i = 0; i < COUNT(names); i++)
+    static const char *const names[] = { [VISIBLE_TEAMS] = "team_restricted",
+                                         [VISIBLE_OWNERS_TEAMS] = "team_open",
+                                         [VISIBLE_SIGNED_IN] = "public_read",
+                                         [VISIBLE_ANYONE] = "public_full" };
+    for (int i = VISIBLE_TEAMS; i < COUNT(names); i++)
         if (str_eq(name, str_of(names[i])))
             return (enum visibility)i;
-    return VISIBLE_PRIVATE;
+    return VISIBLE_PRIVATE; /* also what has no name that is known */
 }
 
 static enum access reach_of(char letter)
@@ -63,16 +63,18 @@ static enum access reach_of(char letter)
 
 static enum err read_grants(struct arena *a, struct str text, struct facts *f)
 {
-    struct grant *all = ARENA_ARRAY(a, struct grant, text.n / GRANT + 1);
+    struct grant *all = ARENA_ARRAY(a, struct grant, text.n / GRANT);
     if (!all)
         return ERR_NO_MEMORY;
     f->grants = all;
     while (text.n > 0) {
         struct grant *g = &all[f->ngrants++];
-        char kind, letter;
-        if (text.n < GRANT || !take_char(&text, &kind) || !hex_uuid(&text, &g->to) ||
-            !take_char(&text, &letter))
+        if (text.n < GRANT)
             return ERR_INTERNAL;
+        char kind = take_char(&text);
+        if (!hex_uuid(&text, &g->to))
+            return ERR_INTERNAL;
+        char letter = take_char(&text);
         g->reach = kind == 't' ? ACCESS_NONE : reach_of(letter);
         if (kind != 't' && (kind != 'u' || g->reach == ACCESS_NONE))
             return ERR_INTERNAL;
@@ -84,17 +86,15 @@ static enum err read_grants(struct arena *a, struct str text, struct facts *f)
 
 static enum err read_ancestry(struct arena *a, struct str text, struct facts *f)
 {
-    struct ancestor *all = ARENA_ARRAY(a, struct ancestor, text.n / ANCESTOR + 1);
+    struct ancestor *all = ARENA_ARRAY(a, struct ancestor, text.n / ANCESTOR);
     if (!all)
         return ERR_NO_MEMORY;
     f->ancestors = all;
     while (text.n > 0) {
         struct ancestor *x = &all[f->nancestors++];
-        char same;
-        if (text.n < ANCESTOR || !hex_uuid(&text, &x->id) || !hex_uuid(&text, &x->owner) ||
-            !take_char(&text, &same))
+        if (text.n < ANCESTOR || !hex_uuid(&text, &x->id) || !hex_uuid(&text, &x->owner))
             return ERR_INTERNAL;
-        x->same_project = same == 's';
+        x->same_project = take_char(&text) == 's';
     }
     return OK;
 }
@@ -103,7 +103,7 @@ static enum err read_ancestry(struct arena *a, struct str text, struct facts *f)
 
 static enum err read_restraints(struct arena *a, struct str text, struct facts *f)
 {
-    struct restraint *all = ARENA_ARRAY(a, struct restraint, text.n / RESTRAINT_LEAST + 1);
+    struct restraint *all = ARENA_ARRAY(a, struct restraint, text.n / RESTRAINT_LEAST);
     if (!all)
         return ERR_NO_MEMORY;
     f->restraints = all;
@@ -112,8 +112,11 @@ static enum err read_restraints(struct arena *a, struct str text, struct facts *
         struct str until, accesses;
         int64_t bits;
         if (text.n < RESTRAINT_LEAST || !hex_uuid(&text, &x->on) || !hex_uuid(&text, &x->owner) ||
-            !hex_uuid(&text, &x->user) || !str_cut(&text, ' ', &until) ||
-            !str_cut(&text, ';', &accesses) || !str_int(until, 0, INT64_MAX, &x->until) ||
+            !hex_uuid(&text, &x->user))
+            return ERR_INTERNAL;
+        str_cut(&text, ' ', &until);
+        str_cut(&text, ';', &accesses);
+        if (!text.p || !str_int(until, 0, INT64_MAX, &x->until) ||
             !str_int(accesses, 0, INT64_MAX, &bits))
             return ERR_INTERNAL;
         x->accesses = (uint64_t)bits;

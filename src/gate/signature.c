@@ -19,19 +19,19 @@ bool signature_given(struct str query)
     return false;
 }
 
-/* The value of `name`, when that is the name of the part. */
+/* What stands behind `name`, which ends in '=', when the part begins with it. */
 static bool value_of(struct str part, struct str name, struct str *value)
 {
-    if (part.n <= name.n || !str_starts(part, name) || part.p[name.n] != '=')
+    if (!str_starts(part, name))
         return false;
-    *value = (struct str){ part.p + name.n + 1, part.n - name.n - 1 };
+    *value = (struct str){ part.p + name.n, part.n - name.n };
     return true;
 }
 
 /* One spelling for each number and id, so that nobody can make another URL of a signed one. */
 static bool number(struct str text, int64_t *out)
 {
-    return text.n > 0 && !(text.n > 1 && text.p[0] == '0') && str_int(text, 0, INT64_MAX, out);
+    return !(text.n > 1 && text.p[0] == '0') && str_int(text, 0, INT64_MAX, out);
 }
 
 static bool lower_uuid(struct str text, struct uuid *out)
@@ -50,13 +50,13 @@ bool signature_read(struct str query, struct signature *out)
     *out = (struct signature){ 0 };
     while (str_cut(&query, '&', &part)) {
         unsigned bit = 0;
-        if (value_of(part, STR("expires"), &value) && number(value, &out->expires))
+        if (value_of(part, STR("expires="), &value) && number(value, &out->expires))
             bit = 1;
-        else if (value_of(part, STR("signer"), &value) && lower_uuid(value, &out->signer))
+        else if (value_of(part, STR("signer="), &value) && lower_uuid(value, &out->signer))
             bit = 2;
-        else if (value_of(part, STR("version"), &value) && number(value, &out->version))
+        else if (value_of(part, STR("version="), &value) && number(value, &out->version))
             bit = 4;
-        else if (value_of(part, STR("signature"), &out->mac) && out->mac.n == MAC_TEXT)
+        else if (value_of(part, STR("signature="), &out->mac) && out->mac.n == MAC_TEXT)
             bit = 8;
         if (bit == 0 || (seen & bit))
             return false;

@@ -107,6 +107,7 @@ static void depth_and_cycles(void **state)
     assert_int_equal(tree(11, 11, -1, -1), ERR_NOT_FOUND);
     assert_int_equal(tree(12, 10, -1, -1), ERR_NOT_FOUND);
     assert_int_equal(tree(2, 3, -1, -1), ERR_NOT_FOUND); /* one is missing */
+    assert_int_equal(tree(3, 3, 0, -1), ERR_NOT_FOUND); /* its own parent */
     assert_int_equal(tree(3, 3, 1, -1), ERR_NOT_FOUND);
     assert_int_equal(tree(3, 3, -1, 2), ERR_NOT_FOUND);
 }

@@ -138,7 +138,11 @@ static void ladder(void **state)
                               : (enum access)need <= rows[i].reach ? OK
                               : rows[i].reach >= ACCESS_READ       ? ERR_FORBIDDEN
                                                                    : ERR_NOT_FOUND;
-            if (err != wanted || (err != OK && !reason))
+            const char *why = err == OK              ? NULL
+                              : need == ACCESS_NONE  ? "no access is asked for"
+                              : err == ERR_FORBIDDEN ? "the grant path does not lead that far"
+                                                     : "no grant path";
+            if (err != wanted || !same(reason, why))
                 fail_msg("%s, %s: %s", rows[i].says, access_name((enum access)need),
                          err_info(err)->code);
         }
@@ -164,6 +168,67 @@ static void the_furthest_membership_counts(void **state)
     assert_int_equal(facts_reach(&who, &shared, &facts, ACCESS_ADMIN, NOW).access, ACCESS_CREATE);
     facts.ngrants = 0;
     assert_int_equal(facts_reach(&who, &shared, &facts, ACCESS_ADMIN, NOW).access, ACCESS_READ);
+}
+
+/* Of several paths the first that leads far enough is named; if none does, the one that leads furthest. */
+static void one_path_is_named(void **state)
+{
+    (void)state;
+    const struct grant grants[] = { { mine, ACCESS_NONE }, { me, ACCESS_WRITE } };
+    const struct membership membership = { mine, ACCESS_READ };
+    const struct principal who = {
+        .kind = PRINCIPAL_USER, .user_id = me, .memberships = &membership, .nmemberships = 1
+    };
+    const struct facts facts = { .owner = other, .project_owner = chief, .shared = true,
+                                 .visibility = VISIBLE_ANYONE, .grants = grants, .ngrants = 2 };
+    static const struct {
+        enum access need, reach;
+        const char *path;
+    } named[] = {
+        { ACCESS_NONE, ACCESS_READ, "team_membership" },
+        { ACCESS_READ, ACCESS_READ, "team_membership" },
+        { ACCESS_CREATE, ACCESS_WRITE, "project_collaboration" },
+        { ACCESS_WRITE, ACCESS_WRITE, "project_collaboration" },
+        { ACCESS_DELETE, ACCESS_WRITE, "project_collaboration" },
+    };
+    for (int i = 0; i < COUNT(named); i++) {
+        struct reach found = facts_reach(&who, &shared, &facts, named[i].need, NOW);
+        assert_int_equal(found.access, named[i].reach);
+        assert_string_equal(found.path, named[i].path);
+    }
+}
+
+static void grants_end_where_they_end(void **state)
+{
+    (void)state;
+    const struct grant grants[] = { { other, ACCESS_READ }, { me, ACCESS_ADMIN } };
+    const struct principal who = { .kind = PRINCIPAL_USER, .user_id = me };
+    const struct facts facts = { .owner = other, .project_owner = chief, .shared = true,
+                                 .grants = grants, .ngrants = 1 };
+    assert_int_equal(facts_reach(&who, &shared, &facts, ACCESS_READ, NOW).access, ACCESS_NONE);
+}
+
+/* Whoever may not read a row because of an ancestor is not told that he may not write it either. */
+static void a_refusal_does_not_tell_of_what_is_hidden(void **state)
+{
+    (void)state;
+    const struct restraint hides = { .owner = other, .until = NOW + 1,
+                                     .accesses = (uint64_t)1 << ACCESS_READ };
+    const struct grant grant = { me, ACCESS_READ };
+    struct principal who = { .kind = PRINCIPAL_USER, .user_id = me };
+    struct facts facts = { .owner = other, .project_owner = chief, .shared = true,
+                           .grants = &grant, .ngrants = 1, .restraints = &hides };
+    struct action action = { .access = ACCESS_WRITE };
+    struct req r = {
+        .who = &who, .facts = &facts, .resource = &shared, .action = &action, .now = NOW
+    };
+    assert_int_equal(gate_ownership(&r), DENY);
+    assert_int_equal(r.err, ERR_FORBIDDEN);
+    facts.nrestraints = 1;
+    assert_int_equal(gate_ownership(&r), DENY);
+    assert_int_equal(r.err, ERR_NOT_FOUND);
+    action.access = ACCESS_READ;
+    assert_int_equal(gate_ownership(&r), NEXT); /* that is for gate inheritance to refuse */
 }
 
 static void hidden_is_absent_and_nobody_must_sign_in(void **state)
@@ -230,6 +295,9 @@ int main(void)
         cmocka_unit_test(paths),
         cmocka_unit_test(ladder),
         cmocka_unit_test(the_furthest_membership_counts),
+        cmocka_unit_test(one_path_is_named),
+        cmocka_unit_test(grants_end_where_they_end),
+        cmocka_unit_test(a_refusal_does_not_tell_of_what_is_hidden),
         cmocka_unit_test(hidden_is_absent_and_nobody_must_sign_in),
         cmocka_unit_test(what_lies_below_is_judged_by_what_is_above),
         cmocka_unit_test(emergency_access),

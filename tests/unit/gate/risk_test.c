@@ -3,12 +3,20 @@
 
 #include "base/config.h"
 #include "gate/anomaly.h"
+#include "gate/country.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+/* Stands in for gate/country.c, which has a database to ask. */
+void country_of(const struct in6_addr *at, char out[2])
+{
+    static const char *const countries[] = { "DE", "FR" };
+    memcpy(out, countries[at->s6_addr[14] == 3], 2);
+}
 
 #define HERE { .network = 1, .agent = 7, .country = { 'D', 'E' } }
 #define N RISK_BY_NETWORK
@@ -32,6 +40,8 @@ static const struct {
     { "another agent", false, HERE, { 1, 8, "DE" }, 0, RISK_YELLOW, A },
     { "another network and agent", false, HERE, { 2, 8, "DE" }, 0, RISK_ORANGE, N | A },
     { "another country", false, HERE, { 1, 7, "FR" }, 0, RISK_ORANGE, C },
+    { "another country of that letter", false, HERE, { 1, 7, "DK" }, 0, RISK_ORANGE, C },
+    { "another country that ends so", false, HERE, { 1, 7, "BE" }, 0, RISK_ORANGE, C },
     { "a traveller", false, HERE, { 2, 7, "FR" }, 0, RISK_ORANGE, C | N },
     { "another country and agent", false, HERE, { 1, 8, "FR" }, 0, RISK_ORANGE, C | A },
     { "everything is another", false, HERE, { 2, 8, "FR" }, 0, RISK_RED, C | N | A },
@@ -160,6 +170,7 @@ static void devices(void **state)
     assert_int_not_equal(risk_device(&a), risk_device(&b));
     assert_int_not_equal(risk_device(&a), risk_device(&c));
     assert_int_equal(risk_device(&a), risk_device(&d));
+    assert_int_equal(risk_device(&a), 0x10007); /* it is kept in the store */
 }
 
 static void places(void **state)
@@ -168,9 +179,12 @@ static void places(void **state)
     struct risk_place kept = risk_place_kept(STR("192.0.2.1"), STR("curl/8.9.1"));
     assert_true(kept.network == 0xc00002);
     assert_int_equal(kept.agent, 1);
-    assert_int_equal(kept.country[0], 0);
+    assert_memory_equal(kept.country, "DE", 2);
+    kept = risk_place_kept(STR("192.0.3.1"), STR("curl/8.9.1"));
+    assert_memory_equal(kept.country, "FR", 2);
     kept = risk_place_kept(STR("local"), STR(FIREFOX));
     assert_true(kept.network == 0);
+    assert_int_equal(kept.country[0], 0);
     assert_int_equal(kept.agent, anomaly_agent(STR(FIREFOX)));
 
     static char agent[300];
@@ -179,13 +193,35 @@ static void places(void **state)
     struct req *r = calloc(1, sizeof(*r));
     assert_non_null(r);
     r->address = address("192.0.2.9");
+    memcpy(r->country, "AT", 2);
     r->user_agent = (struct str){ agent, sizeof(agent) };
     kept = risk_place_kept(STR("192.0.2.1"), risk_agent_kept(r->user_agent));
     const struct risk_place is = risk_place_of(r);
     assert_true(is.network == kept.network);
+    assert_memory_equal(is.country, "AT", 2);
     assert_int_equal(is.agent, kept.agent); /* although the row has less of it */
     assert_int_equal(risk_agent_kept(r->user_agent).n, 255);
     assert_int_equal(risk_agent_kept(STR("\xff\xfe")).n, 0);
+    memset(agent, 'a', 256);
+    agent[256] = '\x80';
+    assert_int_equal(risk_agent_kept((struct str){ agent, 256 }).n, 256);
+    free(r);
+}
+
+static void a_request_is_rated(void **state)
+{
+    (void)state;
+    const struct risk_facts facts = { false, HERE };
+    const struct uuid user = { { 1 } };
+    struct req *r = calloc(1, sizeof(*r));
+    assert_non_null(r);
+    r->address = address("192.0.2.9");
+    r->user_agent = STR(FIREFOX);
+    memcpy(r->country, "DE", 2);
+    assert_int_equal(risk_of(r, &facts, &user), RISK_ORANGE);
+    assert_true(r->rated);
+    assert_int_equal(r->risk, RISK_ORANGE);
+    assert_int_equal(r->risk_reasons, N | A);
     free(r);
 }
 
@@ -199,6 +235,7 @@ int main(void)
         cmocka_unit_test(agents_are_the_same_after_every_start),
         cmocka_unit_test(devices),
         cmocka_unit_test(places),
+        cmocka_unit_test(a_request_is_rated),
     };
     return cmocka_run_group_tests_name("gate/risk", tests, NULL, NULL);
 }
