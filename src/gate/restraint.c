@@ -157,7 +157,7 @@ struct held restraint_look(uint64_t subject, int64_t now)
 /* When its last level ends. */
 static int64_t end_of(struct place *p)
 {
-    int64_t end = 0;
+    int64_t end = INT64_MIN;
     for (int level = RESTRAINT_HALF; level < RESTRAINT_LEVELS; level++) {
         int64_t until = atomic_load(&p->until[level]);
         end = until > end ? until : end;
@@ -189,7 +189,7 @@ static struct place *take(uint64_t subject)
         struct place *p = &s->at[soonest];
         if (!atomic_compare_exchange_strong(&s->subject[soonest], &old, subject))
             continue;
-        for (int level = 0; level < RESTRAINT_LEVELS; level++)
+        for (int level = RESTRAINT_HALF; level < RESTRAINT_LEVELS; level++)
             atomic_store(&p->until[level], 0);
         atomic_store(&p->kept, 0);
         return p;
@@ -222,8 +222,8 @@ static int by_subject(const void *a, const void *b)
 {
     const struct restraint_row *x = a, *y = b;
     if (x->subject != y->subject)
-        return x->subject < y->subject ? -1 : 1;
-    return x->level < y->level ? -1 : x->level > y->level;
+        return (x->subject > y->subject) - (x->subject < y->subject);
+    return (int)x->level - (int)y->level;
 }
 
 /* Of several for one subject and level the longest is left. Returns how many are. */

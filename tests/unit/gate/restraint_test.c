@@ -1,8 +1,11 @@
 /* Who is held back: the table, what a load does to it, and how subjects are spelled. */
 #include "gate/restraint.h"
 
+#include "../../../src/gate/limits.h"
 #include "base/config.h"
+#include "base/metric.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -32,6 +35,7 @@ static void the_hardest_counts_while_it_lasts(void **state)
     assert_int_equal(level_of(10, NOW + 3 * SECOND), RESTRAINT_HALF);
     assert_int_equal(level_of(10, NOW + 4 * SECOND), RESTRAINT_RECORDED);
     assert_int_equal(level_of(12, NOW), RESTRAINT_RECORDED);
+    assert_int_equal(restraint_look(12, NOW).until, 0);
 }
 
 static void what_has_ended_is_never_in_force(void **state)
@@ -100,6 +104,108 @@ static void a_lift_is_not_undone_by_being_kept(void **state)
     assert_int_equal(level_of(10, NOW), RESTRAINT_HALF);
 }
 
+static void after_a_lift_the_next_load_says_all(void **state)
+{
+    (void)state;
+    restraint_put(10, RESTRAINT_BLOCK, LATER, NOW, NOW + MINUTE);
+    restraint_put(10, RESTRAINT_HALF, LATER, NOW, NOW + MINUTE);
+    restraint_drop(10, RESTRAINT_BLOCK);
+    struct restraint_row none;
+    restraint_load(&none, 0, NOW);
+    assert_int_equal(level_of(10, NOW), RESTRAINT_RECORDED);
+}
+
+/* Nothing is held back by what is no time at all: neither what was lifted nor what a load has ended, of whom a place
+ * was taken, or who was loaded. */
+static void at_the_beginning_of_time(void **state)
+{
+    (void)state;
+    struct restraint_row none, rows[] = { { 10, RESTRAINT_TENTH, 9 } };
+    restraint_put(10, RESTRAINT_HALF, 9, 0, 0);
+    restraint_drop(10, RESTRAINT_BLOCK);
+    assert_int_equal(level_of(10, 0), RESTRAINT_HALF);
+    restraint_load(rows, 1, 0);
+    assert_int_equal(level_of(10, 0), RESTRAINT_TENTH);
+    restraint_load(&none, 0, 0);
+    assert_int_equal(level_of(10, 0), RESTRAINT_RECORDED);
+
+    restraint_put(10, RESTRAINT_BLOCK, 9, 0, 9);
+    restraint_drop(10, RESTRAINT_BLOCK);
+    restraint_put(10, RESTRAINT_HALF, 9, 0, 0);
+    restraint_load(&none, 0, 0);
+    assert_int_equal(level_of(10, 0), RESTRAINT_RECORDED);
+}
+
+/* Of each of the four that share a set some, so that the newcomers find all places taken. */
+static void who_takes_a_place_takes_nothing_of_who_had_it(void **state)
+{
+    (void)state;
+    struct restraint_row none;
+    for (uint64_t i = 1; i <= 4 * RESTRAINT_PLACES; i++)
+        restraint_put(2 * i, RESTRAINT_BLOCK, 5, 0, 7);
+    for (uint64_t i = 1; i <= RESTRAINT_PLACES; i++) {
+        uint64_t newcomer = (UINT64_C(1) << 40) + 2 * i;
+        restraint_put(newcomer, RESTRAINT_HALF, 6, 0, 0);
+        struct held held = restraint_look(newcomer, 0);
+        assert_int_equal(held.level, RESTRAINT_HALF);
+        assert_int_equal(held.until, 6);
+        if (i == 1) {
+            restraint_load(&none, 0, 0);
+            assert_int_equal(level_of(newcomer, 0), RESTRAINT_RECORDED);
+        }
+    }
+}
+
+static void each_is_a_row_of_its_own(void **state)
+{
+    (void)state;
+    struct restraint_row rows[60];
+    int n = 0;
+    for (uint64_t i = 20; i > 0; i--)
+        for (int level = RESTRAINT_BLOCK; level > RESTRAINT_RECORDED; level--)
+            rows[n++] = (struct restraint_row){ 2 * i, (enum restraint_level)level,
+                                                NOW + (RESTRAINT_LEVELS - level) * SECOND };
+    for (uint64_t i = 1; i <= 20; i++) /* so that a load has something to end */
+        restraint_put(2 * i, RESTRAINT_HALF, LATER, NOW, 0);
+    restraint_load(rows, n, NOW);
+    for (uint64_t i = 1; i <= 20; i++) {
+        assert_int_equal(level_of(2 * i, NOW), RESTRAINT_BLOCK);
+        assert_int_equal(level_of(2 * i, NOW + SECOND), RESTRAINT_TENTH);
+        assert_int_equal(level_of(2 * i, NOW + 2 * SECOND), RESTRAINT_HALF);
+        assert_int_equal(level_of(2 * i, NOW + 3 * SECOND), RESTRAINT_RECORDED);
+    }
+}
+
+#define PUTS 300000
+
+/* Each of two finds in force what it has just put, however the other comes in between. */
+static void *puts_again_and_again(void *mine)
+{
+    int64_t first = *(int64_t *)mine;
+    for (int64_t i = 0; i < PUTS; i++) {
+        int64_t until = NOW + first + 2 * i;
+        restraint_put(10, RESTRAINT_BLOCK, until, NOW, 0);
+        if (restraint_look(10, NOW).until < until)
+            return mine;
+    }
+    return NULL;
+}
+
+static void of_two_at_once_the_longer_stays(void **state)
+{
+    (void)state;
+    pthread_t threads[2];
+    int64_t firsts[2] = { 1, 2 };
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, puts_again_and_again, &firsts[i]), 0);
+    for (int i = 0; i < 2; i++) {
+        void *lost;
+        pthread_join(threads[i], &lost);
+        assert_null(lost);
+    }
+    assert_int_equal(restraint_look(10, NOW).until, NOW + 2 * PUTS);
+}
+
 static void a_full_table_gives_up_what_ends_first(void **state)
 {
     (void)state;
@@ -118,8 +224,64 @@ static void what_is_left_of_a_limit(void **state)
     assert_int_equal(restraint_limit(RESTRAINT_RECORDED, 1000), 1000);
     assert_int_equal(restraint_limit(RESTRAINT_HALF, 1000), 500);
     assert_int_equal(restraint_limit(RESTRAINT_TENTH, 1000), 100);
+    assert_int_equal(restraint_limit(RESTRAINT_BLOCK, 1000), 100);
     assert_int_equal(restraint_limit(RESTRAINT_TENTH, 5), 1);
     assert_int_equal(restraint_limit(RESTRAINT_HALF, 1), 1);
+}
+
+static void lengths(void **state)
+{
+    (void)state;
+    assert_int_equal(restraint_length(RESTRAINT_RECORDED), 0);
+    assert_int_equal(restraint_length(RESTRAINT_HALF), 60 * MINUTE);
+    assert_int_equal(restraint_length(RESTRAINT_TENTH), 30 * MINUTE);
+    assert_int_equal(restraint_length(RESTRAINT_BLOCK), 60 * MINUTE);
+}
+
+/* Users are known by the random end of their id; their numbers are even, those of addresses odd. */
+static void numbers(void **state)
+{
+    (void)state;
+    struct uuid user = { { 1 } };
+    uint64_t end = UINT64_MAX;
+    memcpy(user.b + 8, &end, sizeof(end));
+    assert_true(restraint_user(&user) == UINT64_MAX - 1);
+    end = 0x1234567;
+    memcpy(user.b + 8, &end, sizeof(end));
+    assert_true(restraint_user(&user) == 0x1234566);
+    assert_true(restraint_user(&(struct uuid){ 0 }) == 2);
+    for (uint8_t i = 0; i < 40; i++) {
+        const struct in6_addr at = { .s6_addr = { 0x20, 0x01, [7] = i } };
+        assert_true(restraint_address(&at) % 2 == 1);
+    }
+}
+
+static void who_is_forgiven_begins_anew(void **state)
+{
+    (void)state;
+    const struct uuid user = { { 1, [15] = 2 } };
+    const struct in6_addr address = { .s6_addr = { [10] = 0xff, [11] = 0xff, [15] = 2 } };
+    void *metrics = calloc(1, metric_size(1)), *table = calloc(1, windows_size(64));
+    assert_true(metrics && table);
+    metric_init(metrics, 1);
+    metric_use(0);
+    clock_tick();
+    struct windows *ws = windows_new(table, 64, NULL);
+    struct window of[] = { limits_of_user(&user), limits_of_address(&address) };
+    struct spent spent;
+    struct wait wait;
+    for (int kind = 0; kind < 2; kind++) {
+        window_spend_here(ws, of, 2, clock_mono(), &spent);
+        restraint_forgive(ws, (enum restraint_kind)kind, &user, &address);
+        for (int i = 0; i < 2; i++) {
+            assert_true(window_look(ws, &of[i], 1, clock_mono(), &spent, &wait));
+            assert_int_equal(spent.left, of[i].limit - (i != kind));
+        }
+        window_clear(ws, &of[!kind], clock_mono());
+    }
+    windows_free(ws);
+    free(table);
+    free(metrics);
 }
 
 static void words(void **state)
@@ -144,6 +306,8 @@ static void subjects(void **state)
         { "::ffff:192.0.2.1", "192.0.2.1" },
         { "2001:DB8:0:0:5::1", "2001:db8::/64" },
         { "2001:db8:1:2::/64", "2001:db8:1:2::/64" },
+        { "2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64" },
+        { "2001:db8:1:ffff:ff::", "2001:db8:1:ffff::/64" },
         { "2001:db8:1:2::/48", NULL },
         { "192.0.2.1/64", NULL },
         { "192.0.2", NULL },
@@ -211,8 +375,16 @@ int main(void)
         TEST(a_load_is_what_the_store_says),
         TEST(a_load_keeps_what_is_not_written_yet),
         TEST(a_lift_is_not_undone_by_being_kept),
+        TEST(after_a_lift_the_next_load_says_all),
+        TEST(at_the_beginning_of_time),
+        TEST(who_takes_a_place_takes_nothing_of_who_had_it),
+        TEST(each_is_a_row_of_its_own),
+        TEST(of_two_at_once_the_longer_stays),
         TEST(a_full_table_gives_up_what_ends_first),
         TEST(what_is_left_of_a_limit),
+        TEST(lengths),
+        TEST(numbers),
+        TEST(who_is_forgiven_begins_anew),
         TEST(words),
         TEST(subjects),
         TEST(without_a_segment_nobody_is_held_back),
