@@ -25,7 +25,7 @@ struct note {
     enum anomaly anomaly;
     int64_t at, until;
     struct str subject, address, correlation; /* in the rooms below */
-    char subject_room[RESTRAINT_SUBJECT > UUID_TEXT ? RESTRAINT_SUBJECT : UUID_TEXT];
+    char subject_room[RESTRAINT_SUBJECT]; /* an id is shorter */
     char address_room[INET6_ADDRSTRLEN];
     char correlation_room[CORRELATION];
 };
@@ -175,8 +175,6 @@ bool respond_busy(void)
 
 void respond_fini(void)
 {
-    rows_fini(&queue.rows);
-    arena_reset(&queue.arena);
     queue.first = queue.n = 0;
 }
 
