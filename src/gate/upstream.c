@@ -6,12 +6,14 @@
 
 /* ---- what was asked for ---- */
 
+#define NO_DIGIT (-1)
+
 static int digit(char c)
 {
     return c >= '0' && c <= '9'   ? c - '0'
            : c >= 'a' && c <= 'f' ? c - 'a' + 10
            : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
+                                  : NO_DIGIT;
 }
 
 /* The next character, decoded; false for what an upstream might read otherwise than we do. */
@@ -20,8 +22,10 @@ static bool decode(struct str *rest, char *out)
     char c = rest->p[0];
     size_t n = 1;
     if (c == '%') {
-        int high = rest->n < 3 ? -1 : digit(rest->p[1]), low = rest->n < 3 ? -1 : digit(rest->p[2]);
-        if (high < 0 || low < 0)
+        if (rest->n < 3)
+            return false;
+        int high = digit(rest->p[1]), low = digit(rest->p[2]);
+        if (high == NO_DIGIT || low == NO_DIGIT)
             return false;
         c = (char)(high << 4 | low);
         n = 3;
@@ -86,7 +90,7 @@ static bool read_host(struct arena *a, struct str host, struct str *out)
         if (!str_int((struct str){ colon + 1, host.n - name.n - 1 }, 1, 65535, &port))
             return false;
     }
-    if (name.n > 1 && name.p[name.n - 1] == '.')
+    if (name.n && name.p[name.n - 1] == '.')
         name.n--;
     char *text = name.n ? arena_copy(a, name.p, name.n) : NULL;
     for (size_t i = 0; text && i < name.n; i++)
@@ -109,11 +113,11 @@ bool rule_host(struct str host)
 {
     if (str_eq(host, STR("*")))
         return true;
-    if (host.n == 0 || host.n > 253)
-        return false;
-    bool v6 = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
+    bool v6 = host.n && host.p[0] == '[' && host.p[host.n - 1] == ']';
     if (v6)
         host = (struct str){ host.p + 1, host.n - 2 };
+    if (host.n == 0 || host.n > 253)
+        return false;
     for (size_t i = 0; i < host.n; i++) {
         char c = host.p[i];
         bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.';
@@ -125,12 +129,12 @@ bool rule_host(struct str host)
 
 bool rule_path(struct str path)
 {
-    if (path.n > 1 && path.p[path.n - 1] == '*')
+    if (path.n && path.p[path.n - 1] == '*')
         path.n--;
     if (path.n == 0 || path.p[0] != '/' || memchr(path.p, '*', path.n))
         return false;
-    for (size_t i = 0; i < path.n; i++)
-        if ((unsigned char)path.p[i] < 0x20 || memchr("\\%?#\x7f", path.p[i], 5))
+    for (const char *c = path.p; c < path.p + path.n; c++)
+        if ((unsigned char)*c < 0x20 || strchr("\\%?#\x7f", *c))
             return false;
     return str_utf8(path) && segments_sane(path);
 }
@@ -165,10 +169,10 @@ size_t rule_fits(struct str rule, struct str path)
     char last = rule.p[rule.n - 1];
     if (last == '*')
         return str_starts(path, (struct str){ rule.p, rule.n - 1 }) ? 2 * rule.n - 1 : 0;
-    if (last == '/' && rule.n > 1 && str_eq(path, (struct str){ rule.p, rule.n - 1 }))
-        return 2 * rule.n; /* the folder itself, without its slash */
-    if (last == '/')
-        return str_starts(path, rule) ? 2 * rule.n : 0;
+    if (last == '/') /* of a folder itself the slash may be left out */
+        return str_starts(path, rule) || str_eq(path, (struct str){ rule.p, rule.n - 1 })
+                   ? 2 * rule.n
+                   : 0;
     return str_eq(rule, path) ? SIZE_MAX : 0;
 }
 
@@ -249,7 +253,7 @@ static bool has_method(struct str methods, struct str method)
 {
     struct str word;
     while (str_cut(&methods, ' ', &word))
-        if (word.n > 0 && str_eq(word, method))
+        if (str_eq(word, method))
             return true;
     return false;
 }
@@ -266,7 +270,7 @@ static bool fits(const struct entry *e, const struct target *t, struct fit *out)
 {
     bool any_host = str_eq(e->host, STR("*")), any_method = e->methods.n == 0;
     *out = (struct fit){ !any_host, rule_fits(e->path, t->path), !any_method, e->head.priority };
-    return (any_host || str_eq(e->host, t->host)) && out->path > 0 &&
+    return (any_host || str_eq(e->host, t->host)) && out->path &&
            (any_method || has_method(e->methods, t->method));
 }
 

@@ -464,9 +464,9 @@ static void without_memory_there_is_no_decision(void **state)
 /* ---- the question ---- */
 
 static const struct action actions[] = {
+    { GET, "/things/{id}", .permit = PERMIT_TASK_READ },
     { GET, "/things", .permit = PERMIT_AGENT_READ },
     { DELETE, "/things/{id}/parts", .permit = PERMIT_AGENT_DELETE },
-    { GET, "/things/{id}", .permit = PERMIT_TASK_READ },
     { POST, "/things/{id}", .permit = PERMIT_AGENT_CREATE },
     { POST, "/things", .permit = PERMIT_TASK_CREATE },
     { POST, "/things/{id}/copy", .permit = PERMIT_AGENT_CREATE },

@@ -4,6 +4,8 @@
 #include "cache/cache.h"
 #include "gate/upstream.h"
 
+#include "../base/nomem.h"
+
 static struct arena arena;
 
 /* ---- what was asked for ---- */
@@ -20,6 +22,10 @@ static const struct {
     { "/a%20b", "/a b" },
     { "/%C3%A4", "/\xc3\xa4" },
     { "/a;x=1/b", "/a;x=1/b" },
+    { "/%30%39", "/09" },
+    { "/%4a%4f", "/JO" },
+    { "/%4A%4F", "/JO" },
+    { "/~a", "/~a" },
     { "/...", "/..." },
     { "/a%3Fb", "/a?b" },
     { "", NULL },
@@ -53,6 +59,13 @@ static const struct {
     { "/a%4", NULL },
     { "/a%4g", NULL },
     { "/a%g4", NULL },
+    { "/%g4%8f%bf%bf", NULL },
+    { "/%4/", NULL },
+    { "/%4:", NULL },
+    { "/%4`", NULL },
+    { "/%4@", NULL },
+    { "/%4G", NULL },
+    { "/a%1f", NULL },
     { "/a#b", NULL },
     { "/a%C3", NULL },
     { "/%ff", NULL },
@@ -69,16 +82,55 @@ static void one_spelling_of_a_path(void **state)
     }
 }
 
+/* What stands behind it in the buffer is no part of it. */
+static void a_path_ends_where_it_ends(void **state)
+{
+    (void)state;
+    struct target t;
+    assert_false(target_read(&arena, STR("a"), STR("GET"), (struct str){ "/%41", 3 }, &t));
+    assert_true(target_read(&arena, STR("a"), STR("GET"), (struct str){ "/a%41", 2 }, &t));
+    assert_true(str_eq(t.path, STR("/a")));
+}
+
+static void memory_runs_out_anywhere(void **state)
+{
+    (void)state;
+    struct target t;
+    for (long n = 0;; n++) {
+        arena_reset(&arena);
+        arena_trim();
+        nomem_after(n);
+        bool read = target_read(&arena, STR("example.com"), STR("GET"), STR("/a"), &t);
+        bool happened = nomem_happened();
+        nomem_after(-1);
+        assert_true(read == !happened);
+        if (!happened)
+            break;
+    }
+}
+
+/* Texts of one letter. */
+static struct str letters(size_t n, char letter)
+{
+    static char all[300];
+    assert_true(n <= sizeof(all));
+    memset(all, letter, n);
+    return (struct str){ all, n };
+}
+
 static const struct {
     const char *host, *name; /* NULL: refused */
 } hosts[] = {
     { "example.com", "example.com" }, { "Example.COM", "example.com" },
     { "example.com:8080", "example.com" }, { "example.com.", "example.com" },
     { "example.com.:80", "example.com" }, { "127.0.0.1:1", "127.0.0.1" },
-    { "[::1]", "[::1]" }, { "[::1]:443", "[::1]" },
+    { "AZ.example", "az.example" }, { "a.", "a" }, { "a:65535", "a" },
+    { "az09-_.b", "az09-_.b" }, { "[::1]", "[::1]" }, { "[::1]:443", "[::1]" },
     { "", NULL }, { "*", NULL }, { ".", NULL }, { ":80", NULL }, { "a:", NULL }, { "a:0", NULL },
     { "a:70000", NULL }, { "a:b", NULL }, { "a b", NULL }, { "a/b", NULL }, { "a..", NULL },
-    { "a@b", NULL }, { "a,b", NULL },
+    { "a:65536", NULL }, { "a:80x", NULL }, { "[ab", NULL }, { "ab]", NULL }, { "[]", NULL }, { "[", NULL },
+    { "[::-]", NULL }, { "[a_b]", NULL }, { "a`b", NULL }, { "a{b", NULL }, { "a;b", NULL }, { "a:b:80", NULL },
+    { "[::1]:443x", NULL }, { "[::1]x", NULL }, { "a@b", NULL }, { "a,b", NULL },
 };
 
 static void one_spelling_of_a_host(void **state)
@@ -96,12 +148,16 @@ static void methods_are_tokens(void **state)
 {
     (void)state;
     struct target t;
-    static const char *const good[] = { "GET", "DELETE", "PROPFIND", "M-SEARCH" };
-    static const char *const bad[] = { "", "get", "GET ", "G\tT", "-A", "POST,GET", "1" };
+    static const char *const good[] = { "GET", "DELETE", "PROPFIND", "M-SEARCH", "A", "AZ", "A-B" };
+    static const char *const bad[] = {
+        "", "get", "GET ", "G\tT", "-A", "POST,GET", "1", "A@", "A["
+    };
     for (int i = 0; i < COUNT(good); i++)
         assert_true(target_read(&arena, STR("a"), str_of(good[i]), STR("/"), &t));
     for (int i = 0; i < COUNT(bad); i++)
         assert_false(target_read(&arena, STR("a"), str_of(bad[i]), STR("/"), &t));
+    assert_true(rule_method(letters(32, 'A')));
+    assert_false(rule_method(letters(33, 'A')));
     assert_true(target_read(&arena, STR("a"), STR("HEAD"), STR("/"), &t));
     assert_true(str_eq(t.method, STR("GET")));
 }
@@ -113,12 +169,15 @@ static void rules_are_written_plainly(void **state)
     (void)state;
     static const char *const paths[] = { "/", "/a", "/a/", "/a*", "/*", "/a b/\xc3\xa4" };
     static const char *const no_paths[] = { "",      "a",     "*",    "/a*b",  "/a/**", "/a//b", "/../a",
-                                            "/a/./", "/a?b", "/a%20", "/a\\b", "/a#",   "/a\x01", "/\xff" };
+                                            "/a/./", "/a?b", "/a%20", "/a\\b", "/a#",   "/a\x01", "/\xff",
+                                            "/a\x1f", "/a\x7f", "?*" };
     for (int i = 0; i < COUNT(paths); i++)
         assert_true(rule_path(str_of(paths[i])));
     for (int i = 0; i < COUNT(no_paths); i++)
         if (rule_path(str_of(no_paths[i])))
             fail_msg("%s", no_paths[i]);
+    assert_true(rule_host(letters(253, 'a')));
+    assert_false(rule_host(letters(254, 'a')));
     assert_true(rule_host(STR("*")) && rule_host(STR("a.example")) && rule_host(STR("[::1]")));
     assert_false(rule_host(STR("")) || rule_host(STR("A")) || rule_host(STR("*.a")) ||
                  rule_host(STR("a.")) || rule_host(STR("a:80")) || rule_host(STR("[a")) ||
@@ -130,6 +189,7 @@ static void rules_are_written_plainly(void **state)
     assert_int_equal(rule_permit(STR("none")), PERMIT_NONE);
     assert_int_equal(rule_permit(STR("")), PERMIT_NONE);
     assert_int_equal(rule_rate(STR("admin")), RATE_ADMIN);
+    assert_int_equal(rule_rate(STR("none")), RATE_NONE);
     assert_int_equal(rule_rate(STR("no such")), RATE_COUNT);
 }
 
@@ -153,6 +213,8 @@ static void paths_fit(void **state)
     assert_true(rule_fits(STR("/a"), STR("/a")) > rule_fits(STR("/a/"), STR("/a")));
     assert_true(rule_fits(STR("/a/"), STR("/a/b")) > rule_fits(STR("/a*"), STR("/a/b")));
     assert_true(rule_fits(STR("/a/b*"), STR("/a/b")) > rule_fits(STR("/a/"), STR("/a/b")));
+    assert_true(rule_fits(STR("/*"), STR("/a")) > rule_fits(STR("/"), STR("/a")));
+    assert_true(rule_fits(STR("/a/"), STR("/a")) > rule_fits(STR("/a*"), STR("/a")));
 }
 
 /* ---- the look-up ---- */
@@ -189,6 +251,8 @@ static struct asking *asks(const char *host, const char *method, const char *uri
 static void end(struct asking *a)
 {
     assert_null(a->r.filling.key.p);
+    assert_int_equal(a->r.found.count, 0);
+    assert_false(a->look.asked);
     rows_fini(&a->r.found);
     arena_reset(&a->r.arena);
     free(a);
@@ -279,6 +343,49 @@ static void a_permission_that_is_none_lets_nobody_through(void **state)
     end(a);
 }
 
+static void a_rule_says_what_it_needs(void **state)
+{
+    (void)state;
+    static const struct {
+        int id;
+        const char *host, *rate_class;
+        enum rate rate;
+    } rules[] = { { 20, "admin", "admin", RATE_ADMIN }, { 21, "other", "no such", RATE_DEFAULT } };
+    char text[200];
+    for (int i = 0; i < COUNT(rules); i++) {
+        add(rules[i].id, rules[i].host, "/", "[]", "startup:read", 0, "active");
+        snprintf(text, sizeof(text), "update upstreams set rate_class = '%s' where host = '%s'",
+                 rules[i].rate_class, rules[i].host);
+        sql(&f, text);
+        struct asking *a = asks(rules[i].host, "GET", "/");
+        settle();
+        assert_true(a->look.found);
+        assert_int_equal(a->look.rule.permit, PERMIT_STARTUP_READ);
+        assert_int_equal(a->look.rule.rate, rules[i].rate);
+        end(a);
+    }
+}
+
+static void without_memory_there_is_no_verdict(void **state)
+{
+    (void)state;
+    expect("b", "GET", "/", 3); /* remembered from here on */
+    struct target t;
+    struct asking *a = asks("b", "GET", "/");
+    t = a->look.target;
+    assert_int_equal(a->v, NEXT);
+    struct req other = { .store = f.store, .cache = cache };
+    struct rule_look look;
+    arena_trim();
+    nomem_after(0);
+    assert_int_equal(rule_begin(&other, &look, &t), NEXT);
+    nomem_after(-1);
+    assert_int_equal(look.err, ERR_NO_MEMORY);
+    assert_false(look.found);
+    arena_reset(&other.arena);
+    end(a);
+}
+
 static void many_at_once_ask_the_store_once(void **state)
 {
     (void)state;
@@ -300,12 +407,24 @@ static void many_at_once_ask_the_store_once(void **state)
 static void rules_that_cannot_be_read_are_no_verdict(void **state)
 {
     (void)state;
-    add(11, "*", "/", "5", "anyone", 0, "active");
-    struct asking *a = asks("a", "GET", "/");
-    settle();
-    assert_int_equal(a->look.err, ERR_UNAVAILABLE);
-    assert_false(a->look.found);
-    end(a);
+    static const char *const methods[] = { "5", "[", "[5]", "[\"GET\",5]" };
+    add(11, "*", "/", "[]", "anyone", 0, "active");
+    for (int i = 0; i < COUNT(methods); i++) {
+        char text[200];
+        snprintf(text, sizeof(text),
+                 "update upstreams set methods = '%s' where status = 'active' and host = '*'",
+                 methods[i]);
+        sql(&f, text);
+        epoch_bump(EPOCH_UPSTREAMS, NULL, 0);
+        struct asking *two[] = { asks("a", "GET", "/"), asks("a", "GET", "/") };
+        settle();
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(two[k]->v, NEXT);
+            assert_int_equal(two[k]->look.err, ERR_UNAVAILABLE);
+            assert_false(two[k]->look.found);
+            end(two[k]);
+        }
+    }
 }
 
 static void a_store_that_fails_is_no_verdict(void **state)
@@ -332,6 +451,8 @@ int main(void)
 {
     const struct CMUnitTest spellings[] = {
         cmocka_unit_test_teardown(one_spelling_of_a_path, forget),
+        cmocka_unit_test_teardown(a_path_ends_where_it_ends, forget),
+        cmocka_unit_test_teardown(memory_runs_out_anywhere, forget),
         cmocka_unit_test_teardown(one_spelling_of_a_host, forget),
         cmocka_unit_test_teardown(methods_are_tokens, forget),
         cmocka_unit_test(rules_are_written_plainly),
@@ -341,6 +462,8 @@ int main(void)
         cmocka_unit_test(without_rules_none_decides),
         cmocka_unit_test(the_most_specific_rule_decides),
         cmocka_unit_test(a_permission_that_is_none_lets_nobody_through),
+        cmocka_unit_test(a_rule_says_what_it_needs),
+        cmocka_unit_test(without_memory_there_is_no_verdict),
         cmocka_unit_test(many_at_once_ask_the_store_once),
         cmocka_unit_test(rules_that_cannot_be_read_are_no_verdict),
         cmocka_unit_test(a_store_that_fails_is_no_verdict),
