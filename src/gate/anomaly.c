@@ -1,6 +1,7 @@
 #include "gate/anomaly.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "gate/facts.h"
 #include "gate/respond.h"
 
@@ -168,28 +169,17 @@ static uint16_t family_of(struct str agent)
 uint16_t anomaly_agent(struct str agent)
 {
     static struct {
-        uint16_t family; /* 0: free */
-        uint8_t n;
+        uint16_t family;
+        uint8_t n; /* 0: free */
         char text[200];
     } known[64];
-    uint64_t ends[2] = { 0 };
-    if (agent.n > sizeof(known[0].text))
+    if (agent.n == 0 || agent.n > sizeof(known[0].text))
         return family_of(agent);
-    if (agent.n < sizeof(ends)) {
-        if (agent.n > 0)
-            memcpy(ends, agent.p, agent.n);
-    } else {
-        memcpy(&ends[0], agent.p + agent.n / 2 - 4, 8); /* where browsers differ: the middle and the end */
-        memcpy(&ends[1], agent.p + agent.n - 8, 8);
-    }
-    unsigned at =
-        (unsigned)((ends[0] ^ ends[1] * 31 ^ agent.n) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
-    if (known[at].family == 0 || known[at].n != agent.n ||
-        memcmp(known[at].text, agent.p ? agent.p : "", agent.n) != 0) {
+    size_t at = hash_bytes(agent.p, agent.n) % COUNT(known);
+    if (!str_eq(agent, (struct str){ known[at].text, known[at].n })) {
         known[at].family = family_of(agent);
         known[at].n = (uint8_t)agent.n;
-        if (agent.n > 0)
-            memcpy(known[at].text, agent.p, agent.n);
+        memcpy(known[at].text, agent.p, agent.n);
     }
     return known[at].family;
 }
