@@ -29,6 +29,10 @@
 #define MINUTE_SHIFT (2 * COUNT_BITS)
 #define MINUTE_MASK UINT64_C(0xffffff)
 
+/* Probes: the minute (24 bits), then five counts of 8 bits, that of the minute lowest. */
+#define PROBES_SHIFT 40
+#define PROBES_MASK ((UINT64_C(1) << PROBES_SHIFT) - 1)
+
 /* Small sets packed into words: 16 bits each, 0 is free. */
 #define AGENT_WORDS 2
 #define WORD_ITEMS 4
@@ -42,7 +46,7 @@ struct record {
     _Atomic uint64_t total; /* requests of the minutes before the running one */
     _Atomic uint64_t agents[AGENT_WORDS], countries;
     _Atomic uint64_t raised; /* minutes in which rate and errors were raised last, 24 bits each */
-    _Atomic uint64_t probes; /* its minute (24 bits), then five counts of 8 bits, the running one lowest */
+    _Atomic uint64_t probes;
 };
 
 /* The key of a record is even; while one worker takes it over it is odd: the time of that, so that a worker's death
@@ -212,24 +216,25 @@ static void clear_record(struct record *rec, uint64_t minute, int64_t now)
     atomic_store(&rec->since, now);
 }
 
-/* Of the set's records the one that was silent longest; one that is being taken over only when that must have
- * failed. */
-static int silent(struct set *s, uint64_t minute, uint64_t busy)
+/* Of the set's records the one that was silent longest, and its key; one that is being taken over only when that must
+ * have failed. Negative: none. */
+static int silent(struct set *s, uint64_t minute, uint64_t busy, uint64_t *its_key)
 {
     int found = -1;
     uint64_t longest = 0;
     for (int way = 0; way < WAYS; way++) {
         uint64_t key = atomic_load(&s->key[way]);
         uint64_t age = behind(minute, atomic_load(&s->at[way].last));
-        if (key == 0)
-            return way;
         if ((key & 1) && busy - key < 4 * SECOND)
             continue;
         if (age > MINUTE_MASK / 2)
             age = 0; /* of a clock that is ahead */
-        if (found < 0 || age > longest) {
+        if (key == 0)
+            age = MINUTE_MASK; /* nobody's */
+        if (age >= longest) {
             found = way;
             longest = age;
+            *its_key = key;
         }
     }
     return found;
@@ -243,13 +248,9 @@ static struct record *record_of(uint64_t key, uint64_t minute, int64_t now)
         if (atomic_load_explicit(&s->key[way], memory_order_acquire) == key)
             return &s->at[way];
 
-    uint64_t busy = (uint64_t)clock_mono() << 1 | 1;
-    int way = silent(s, minute, busy);
-    if (way < 0)
-        return NULL;
-    uint64_t old = atomic_load(&s->key[way]);
-    if (((old & 1) && busy - old < 4 * SECOND) ||
-        !atomic_compare_exchange_strong(&s->key[way], &old, busy))
+    uint64_t busy = (uint64_t)clock_mono() << 1 | 1, old;
+    int way = silent(s, minute, busy, &old);
+    if (way < 0 || !atomic_compare_exchange_strong(&s->key[way], &old, busy))
         return NULL;
     clear_record(&s->at[way], minute, now);
     atomic_store_explicit(&s->key[way], key, memory_order_release);
@@ -288,7 +289,7 @@ static bool turn(struct record *rec, uint64_t minute, uint64_t word, uint64_t on
         return false;
     uint64_t last = atomic_exchange(&rec->last, minute);
     uint64_t before = last % RING == minute % RING ? word : atomic_load(&rec->minutes[last % RING]);
-    if (last != minute && minute_of(before) == last)
+    if (minute_of(before) == last)
         fold(rec, before);
     return true;
 }
@@ -314,14 +315,14 @@ static bool added(_Atomic uint64_t *words, int n, uint16_t item)
 {
     for (int i = 0; i < n; i++) {
         uint64_t word = atomic_load_explicit(&words[i], memory_order_relaxed);
-        for (int shift = 0; shift < 16 * WORD_ITEMS;) {
-            uint16_t there = (uint16_t)(word >> shift);
+        for (int k = 0; k < WORD_ITEMS;) {
+            uint16_t there = (uint16_t)(word >> 16 * k);
             if (there == item)
                 return false;
-            if (there != 0)
-                shift += 16;
+            if (there)
+                k++;
             else if (atomic_compare_exchange_strong(&words[i], &word,
-                                                    word | (uint64_t)item << shift))
+                                                    word | (uint64_t)item << 16 * k))
                 return true;
         }
     }
@@ -398,15 +399,13 @@ static int count_probe(struct record *rec, uint64_t minute)
     uint64_t old = atomic_load(&rec->probes), next;
     int sum;
     do {
-        uint64_t then = old >> 40, counts = old & ((UINT64_C(1) << 40) - 1);
-        uint64_t gone = behind(minute, then);
-        counts = gone < RECENT ? counts << 8 * gone & ((UINT64_C(1) << 40) - 1) : 0;
-        if ((counts & 0xff) < 0xff)
-            counts++;
+        uint64_t gone = behind(minute, old >> PROBES_SHIFT);
+        uint64_t counts = gone < RECENT ? old << 8 * gone & PROBES_MASK : 0;
+        counts++; /* at most to PROBES_MOST */
         sum = 0;
         for (int i = 0; i < RECENT; i++)
             sum += (int)(counts >> 8 * i & 0xff);
-        next = minute << 40 | (sum >= PROBES_MOST ? 0 : counts);
+        next = minute << PROBES_SHIFT | (sum >= PROBES_MOST ? 0 : counts);
     } while (!atomic_compare_exchange_weak(&rec->probes, &old, next));
     return sum;
 }
