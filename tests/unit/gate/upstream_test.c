@@ -267,6 +267,7 @@ static void expect(const char *host, const char *method, const char *uri, int ru
     settle();
     assert_int_equal(a->v, NEXT);
     assert_int_equal(a->look.err, OK);
+    assert_int_equal(a->look.found, rule != 0);
     int found = a->look.found ? a->look.rule.id.b[15] : 0;
     if (found != rule)
         fail_msg("%s %s%s: rule %d, not %d", method, host, uri, found, rule);
@@ -396,8 +397,10 @@ static void many_at_once_ask_the_store_once(void **state)
     for (int i = 0; i < COUNT(all); i++)
         all[i] = asks("b", "GET", "/");
     int asked = 0;
-    for (int i = 0; i < COUNT(all); i++)
+    for (int i = 0; i < COUNT(all); i++) {
         asked += all[i]->look.asked;
+        assert_int_equal(all[i]->v, WAIT);
+    }
     assert_int_equal(asked, 1);
     settle();
     for (int i = 0; i < COUNT(all); i++) {
