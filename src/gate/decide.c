@@ -66,6 +66,7 @@ bool question_of(const struct resource *res, struct str name, struct question *o
         return false;
     out->permit = permit_find(name); /* such as users:manage has no row's verb that is known */
     as_declared(NULL, false, ACCESS_READ, out);
+    out->changes = false;
     return true;
 }
 
