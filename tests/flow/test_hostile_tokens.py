@@ -359,11 +359,13 @@ class Ids(Case):
                 if '{' not in text:
                     self.assertEqual(reply.code, 'bad_id')
 
-    def test_capital_letters_are_the_same_id(self):
+    def test_capital_letters_are_no_second_path(self):
         row = me.made('startups', {'name': 'n'})
-        reply = me.get('startups/' + row['id'].upper())
-        self.assert_status(reply, 200)
-        self.assertEqual(reply.json['id'], row['id'])
+        self.assert_problem(me.get('startups/' + row['id'].upper()), 400, 'bad_id')
+        at = next(i for i, c in enumerate(row['id']) if c.isalpha())
+        one = row['id'][:at] + row['id'][at].upper() + row['id'][at + 1:]
+        self.assert_problem(me.get('startups/' + one), 400, 'bad_id')
+        self.assert_status(me.get('startups/' + row['id']), 200)
 
     def test_injection(self):
         for text in ("1'or'1'='1", '1;drop', "'--", '1--', '$(id)', '${7*7}', '`id`', '<script>', '%27', '..%2f', '%00',

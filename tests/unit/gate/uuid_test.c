@@ -14,7 +14,11 @@ static const struct {
 } rows[] = {
     { "version 7", "0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b", NEXT },
     { "version 4", "f47ac10b-58cc-4372-a567-0e02b2c3d479", NEXT },
-    { "upper case", "F47AC10B-58CC-4372-A567-0E02B2C3D479", NEXT },
+    { "upper case", "F47AC10B-58CC-4372-A567-0E02B2C3D479", DENY },
+    { "one capital at the end", "f47ac10b-58cc-4372-a567-0e02b2c3d47F", DENY },
+    { "one capital in front", "F47ac10b-58cc-4372-a567-0e02b2c3d479", DENY },
+    { "a capital in the variant", "f47ac10b-58cc-4372-A567-0e02b2c3d479", DENY },
+    { "every small letter", "abcdef01-2345-4789-a0bc-0e02b2c3d479", NEXT },
     { "nil", "00000000-0000-0000-0000-000000000000", DENY },
     { "max", "ffffffff-ffff-ffff-ffff-ffffffffffff", DENY },
     { "version 1", "f47ac10b-58cc-1372-a567-0e02b2c3d479", DENY },
@@ -74,6 +78,7 @@ static void an_attack_is_counted_and_a_slip_is_not(void **state)
         bool attack;
     } cases[] = { { "1' or '1'='1", "injection pattern", true },
                   { "../../etc/passwd", "injection pattern", true },
+                  { "F47AC10B-58CC-4372-A567-0E02B2C3D479", "not canonical", false },
                   { "f47ac10b-58cc-4372-a567", "not canonical", false } };
     void *metrics = calloc(1, metric_size(1));
     assert_non_null(metrics);
