@@ -20,6 +20,7 @@
 #include "http/flow.h"
 #include "http/reply.h"
 #include "http/stream.h"
+#include "http/trace.h"
 #include "route/input.h"
 #include "route/match.h"
 
@@ -201,6 +202,15 @@ static void log_risk(const struct req *r)
             log_int(reasons[i].member, 1);
 }
 
+static void log_trace(const struct req *r)
+{
+    struct trace trace;
+    if (!trace_of(r, &trace))
+        return;
+    log_text("trace_id", trace.id);
+    log_text("parent_span", trace.parent);
+}
+
 /* One line per request, whatever became of it. */
 static void log_request(struct req *r)
 {
@@ -220,6 +230,7 @@ static void log_request(struct req *r)
     log_int("us", now - r->started);
     log_text("correlation_id", r->id);
     log_uuid("decision_id", &r->decision);
+    log_trace(r);
     if (r->who && !uuid_nil(&r->who->user_id))
         log_uuid("principal", &r->who->user_id);
     if (r->grant.path)

@@ -7,6 +7,7 @@
 #define GATE_AUDIT_QUEUE_H
 
 #include "gate/audit.h"
+#include "http/trace.h"
 
 #define AUDIT_DENIALS_MAX 768
 #define AUDIT_SIGN_INS_MAX 256
@@ -23,8 +24,9 @@ struct audit_note {
     bool local; /* over the control socket: there is no address */
     struct in6_addr address;
     const char *outcome, *risk, *gate, *reason;
-    uint8_t action_n, correlation_n, agent_n, email_n;
-    char action[64], correlation[64], agent[AUDIT_AGENT_MAX], email[AUDIT_EMAIL_MAX];
+    uint8_t action_n, correlation_n, trace_n, agent_n, email_n;
+    char action[64], trace[TRACE_ID], correlation[64], agent[AUDIT_AGENT_MAX],
+        email[AUDIT_EMAIL_MAX];
 };
 
 /* Copies the note into its ring. */

@@ -71,7 +71,8 @@ static const struct field audit_fields[] = {
     { "risk",           TEXT,   .shown = true },
     { "correlation",    TEXT,   .shown = true, .says = "The X-Request-ID of the request." },
     { "erased",         BOOL,   .shown = true, .says = "The person has been erased: then there is no payload." },
-    { "payload",        OBJECT, .shown = true, .null = true, .says = "Address, user agent, email and detail." },
+    { "payload",        OBJECT, .shown = true, .null = true,
+      .says = "Address, user agent, trace id, email and detail." },
     { "subject",        UUID,   .shown = true, .says = "The key that the payload is sealed under." },
     { "subject_key",    OBJECT, .hidden = true, .null = true },
 };

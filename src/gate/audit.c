@@ -10,6 +10,7 @@
 #include "gate/audit_queue.h"
 #include "gate/keyring.h"
 #include "gen/stmt.h"
+#include "http/trace.h"
 #include "route/input.h"
 
 #include <stdio.h>
@@ -55,7 +56,8 @@ static struct str cut(struct str s, size_t most)
 static struct str payload_of(struct req *r, struct str detail)
 {
     char address[INET6_ADDRSTRLEN];
-    struct text t = text_new(&r->arena, 256 + detail.n);
+    struct trace trace;
+    struct text t = text_new(&r->arena, 320 + detail.n);
     network_format(&r->address, address);
     text_char(&t, '{');
     json_key(&t, "address");
@@ -63,6 +65,10 @@ static struct str payload_of(struct req *r, struct str detail)
     if (r->user_agent.p) {
         json_key(&t, "user_agent");
         json_put_text(&t, cut(r->user_agent, AUDIT_AGENT_MAX));
+    }
+    if (trace_of(r, &trace)) {
+        json_key(&t, "trace_id");
+        json_put_text(&t, trace.id);
     }
     json_key(&t, "detail");
     text_add(&t, detail);
@@ -233,6 +239,9 @@ void audit_denied(struct req *r)
         .gate = r->inner && r->inner->name ? r->inner->name : r->at->name,
         .reason = r->reason,
     };
+    struct trace trace;
+    if (trace_of(r, &trace))
+        note.trace_n = note_text(note.trace, sizeof(note.trace), trace.id);
     note_action(&note, r);
     note.correlation_n = note_text(note.correlation, sizeof(note.correlation), r->id);
     note.agent_n = note_text(note.agent, sizeof(note.agent), r->user_agent);

@@ -31,6 +31,6 @@ void cors_reply(struct req *r)
     reply_header(r, "Access-Control-Allow-Methods", STR("GET, HEAD, POST, PUT, PATCH, DELETE"));
     reply_header(r, "Access-Control-Allow-Headers",
                  STR("Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, "
-                     "X-API-Key, X-Request-ID"));
+                     "X-API-Key, X-Request-ID, traceparent"));
     reply_header(r, "Access-Control-Max-Age", STR("600"));
 }

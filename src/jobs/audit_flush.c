@@ -67,6 +67,8 @@ static struct str payload_of(const struct audit_note *n)
     put(&t, "address", n->local ? STR("local") : str_of(address));
     if (n->agent_n)
         put(&t, "user_agent", (struct str){ n->agent, n->agent_n });
+    if (n->trace_n)
+        put(&t, "trace_id", (struct str){ n->trace, n->trace_n });
     if (n->email_n)
         put(&t, "email", (struct str){ n->email, n->email_n });
     text_lit(&t, ",\"detail\":{");

@@ -6,8 +6,9 @@ import itertools
 import re
 import time
 import unittest
+import uuid
 
-from support import (API, Api, Case, Conn, Server, login, register, request, together, uuid7)
+from support import (API, Api, Case, Conn, Server, login, person, register, request, together, uuid7)
 
 ENGINES = 'sqlite'      # the store has no part in it
 ALLOWED = 'https://app.example'
@@ -575,6 +576,51 @@ class Cors(Case):
         exposed = self.ask(ALLOWED).get('Access-Control-Expose-Headers', '').lower()
         self.assertLessEqual({'etag', 'retry-after', 'x-request-id', 'location', 'decision-id', 'ratelimit-limit',
                               'ratelimit-remaining', 'ratelimit-reset'}, set(re.split(r',\s*', exposed)))
+
+
+class Trace(Case):
+    """W3C Trace Context: taken where it is one, never made."""
+
+    ID, SPAN = '4bf92f3577b34da6a3ce929d0e0e4736', '00f067aa0ba902b7'
+    GOOD = f'00-{ID}-{SPAN}-01'
+
+    def line(self, *values, path='/nowhere'):
+        name = uuid.uuid4().hex
+        with Conn(server.port) as conn:
+            conn.ask('GET', path, [('X-Request-ID', name), *(('traceparent', value) for value in values)])
+        return server.wait_for_line(lambda told: told.get('correlation_id') == name and told['event'] == 'request')
+
+    def test_the_log_line_carries_it(self):
+        told = self.line(self.GOOD)
+        self.assertEqual((told['trace_id'], told['parent_span']), (self.ID, self.SPAN))
+        self.assertIn('decision_id', told)
+
+    def test_what_is_none_is_left(self):
+        for values in ((), (self.GOOD.upper(),), (self.GOOD[:-1],), ('01' + self.GOOD[2:],), (self.GOOD, self.GOOD),
+                       (f'00-{"0" * 32}-{self.SPAN}-01',), ('"},{"trace_id":"x',)):
+            with self.subTest(values):
+                told = self.line(*values)
+                self.assertEqual(told['status'], 404)
+                self.assertNotIn('trace_id', told)
+                self.assertNotIn('parent_span', told)
+
+    def test_the_audit_carries_it(self):
+        """Of a change and of a denial; where none was sent, there is none."""
+        with person(server, 'admin') as boss, register(server) as me:
+            traced = {'traceparent': self.GOOD}
+            made = me.made('startups', {'name': 'n'}, traced)['id']
+            plain = me.made('startups', {'name': 'n'})['id']
+            self.assert_status(me.get('users', traced), 403)
+            told = {}
+            for _ in range(100):    # a denial is written a moment later
+                told = {(row['action'], row['target']): row['payload'].get('trace_id')
+                        for row in boss.walk('audit', principal_id=me.id)}
+                if ('user.list', None) in told:
+                    break
+                time.sleep(0.1)
+            self.assertEqual(told['startup.create', made], self.ID)
+            self.assertIsNone(told['startup.create', plain])
+            self.assertEqual(told['user.list', None], self.ID)
 
 
 if __name__ == '__main__':
