@@ -49,10 +49,10 @@ enum cache_got {
     CACHE_WAIT, /* Redis is asked, or someone else is loading it: the wait will wake; then call cache_get again */
 };
 
-/* The short way: true when memory has it and nothing else is to be done; value and under are as on a hit. False:
- * nothing has happened; then cache_get. */
+/* The short way: true when memory has it and nothing else is to be done; under is as on a hit, value is lent until the
+ * cache is called again. False: nothing has happened; then cache_get. */
 bool cache_recall(struct cache *c, enum cache_type type, struct str key, struct epochs *under,
-                  struct arena *a, struct str *value);
+                  struct str *value);
 /* key: at most 64 bytes, unique within its type. under: the epochs that the value would stand on, as far as they are
  * known, read just now; on a hit, those that it was filled under. */
 enum cache_got cache_get(struct cache *c, enum cache_type type, struct str key,

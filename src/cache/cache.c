@@ -299,6 +299,14 @@ static enum cache_got hit(enum cache_type type, struct str value, struct arena *
     return CACHE_HIT;
 }
 
+/* What memory has, where it is. */
+static struct str use(struct entry *e, struct epochs *under)
+{
+    memory_hit(e);
+    *under = e->under;
+    return entry_value(e);
+}
+
 static bool covers(const struct epochs *have, const struct epochs *want)
 {
     for (uint32_t i = 0; i < want->n; i++) {
@@ -335,20 +343,15 @@ static bool meet(struct flight *f, struct epochs *under, struct arena *a, struct
     }
 }
 
-static enum cache_got use(struct entry *e, struct epochs *under, struct arena *a, struct str *out)
-{
-    memory_hit(e);
-    *under = e->under;
-    return hit((enum cache_type)e->type, entry_value(e), a, out);
-}
-
 bool cache_recall(struct cache *c, enum cache_type type, struct str key, struct epochs *under,
-                  struct arena *a, struct str *value)
+                  struct str *value)
 {
     struct entry *e = memory_find(c->memory, type, key, hash_of(type, key));
     if (!e || e->dies <= clock_mono() || !epochs_fresh(&e->under) || ages(e, type))
         return false;
-    return use(e, under, a, value) == CACHE_HIT;
+    *value = use(e, under);
+    count(type, HIT);
+    return true;
 }
 
 enum cache_got cache_get(struct cache *c, enum cache_type type, struct str key,
@@ -364,7 +367,7 @@ enum cache_got cache_get(struct cache *c, enum cache_type type, struct str key,
     if (alive && fresh) {
         if (ages(e, type) && load_ahead(c, e, under, w, &got))
             return got;
-        return use(e, under, a, value);
+        return hit(type, use(e, under), a, value);
     }
     if (e && (!alive || epochs_moved(&e->under))) /* else it may be used once others are heard again */
         memory_drop(c->memory, e);

@@ -128,9 +128,8 @@ static enum verdict look_up(struct req *r, struct look *look)
 
     look->asked = false;
     /* Of what memory has, no epoch need be read: it carries its own. */
-    if (type != CACHE_NONE &&
-        cache_recall(r->cache, type, key_of(look), &look->under, &r->arena, &packed))
-        return unpacked(r, look, packed);
+    if (type != CACHE_NONE && cache_recall(r->cache, type, key_of(look), &look->under, &packed))
+        return unpacked(r, look, str_copy(&r->arena, packed));
     add_epochs(look);
     if (type != CACHE_NONE) {
         switch (

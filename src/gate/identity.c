@@ -68,9 +68,15 @@ static bool read_known(struct caller *c, struct str value)
 static bool recall(struct req *r)
 {
     struct caller *c = caller_of(r);
-    struct str value;
-    return cache_recall(r->cache, CACHE_SESSION, name_of(c), &r->carried[0], &r->arena, &value) &&
-           read_known(c, value);
+    struct principal *who = &c->known.who;
+    struct str lent;
+    if (!cache_recall(r->cache, CACHE_SESSION, name_of(c), &r->carried[0], &lent) ||
+        !read_known(c, lent))
+        return false;
+    if (who->nmemberships > 0)
+        who->memberships = (const void *)arena_copy(&r->arena, who->memberships,
+                                                    who->nmemberships * sizeof(struct membership));
+    return who->memberships != NULL;
 }
 
 /* Looks into the cache. NEXT: c->known is filled. Else it waits for who loads it, then looks `again`, or is the

@@ -192,7 +192,7 @@ static void a_key_has_64_bytes_at_most(void **state)
 static bool recalled(enum cache_type type, struct str key, struct epochs *under)
 {
     struct str value = STR_NONE;
-    bool here = cache_recall(c, type, key, under, &arena, &value);
+    bool here = cache_recall(c, type, key, under, &value);
     if (here)
         assert_str(value, "one");
     return here;
@@ -277,7 +277,7 @@ static void who_hears_nobody_keeps_it_for_later(void **state)
     epochs_add(&e, EPOCH_USER, USER, 16);
     cache_fill(c, CACHE_API, STR("k"), &e, STR("v"));
     epoch_listen();
-    assert_false(cache_recall(c, CACHE_API, STR("k"), &e, &arena, &value));
+    assert_false(cache_recall(c, CACHE_API, STR("k"), &e, &value));
     assert_int_equal(cache_get(c, CACHE_API, STR("k"), &e, &arena, &value, &w), CACHE_FILL);
     cache_drop(c, CACHE_API, STR("k"));
     epoch_heard(clock_mono());
