@@ -17,8 +17,10 @@ bool str_ieq(struct str a, struct str b)
 {
     if (a.n != b.n)
         return false;
+    if (str_eq(a, b)) /* mostly */
+        return true;
     for (size_t i = 0; i < a.n; i++)
-        if (a.p[i] != b.p[i] && lower(a.p[i]) != lower(b.p[i]))
+        if (lower(a.p[i]) != lower(b.p[i]))
             return false;
     return true;
 }
