@@ -8,7 +8,7 @@
 #define WAYS 4
 #define KEPT_MAX 512 /* bytes of a token that is kept; ours have about 300 */
 #define ROLE_MAX 32
-#define HASHED 32    /* characters, the last ones */
+#define HASHED 16    /* characters, the last ones */
 
 /* Zeroed is empty. */
 struct entry {
@@ -46,7 +46,7 @@ void tokens_free(struct tokens *t)
     free(t);
 }
 
-/* The end of it, most of the MAC, is as random as the whole, and only verified tokens are kept. */
+/* Of 96 bits of the MAC, at its end: as random as the whole, and only verified tokens are kept. */
 static uint64_t hash_of(struct str token)
 {
     size_t n = token.n < HASHED ? token.n : HASHED;

@@ -148,8 +148,8 @@ static void neighbours(char rooms[WAYS + 1][64])
     for (int i = 0, n = 0; n <= WAYS; i++) {
         char text[64];
         struct str all = name(text, sizeof(text), i);
-        const char *end = all.n > 32 ? all.p + all.n - 32 : all.p;
-        if (hash_bytes(end, all.n > 32 ? 32 : all.n) % SETS == 7)
+        const char *end = all.n > 16 ? all.p + all.n - 16 : all.p;
+        if (hash_bytes(end, all.n > 16 ? 16 : all.n) % SETS == 7)
             memcpy(rooms[n++], text, sizeof(text));
     }
 }
