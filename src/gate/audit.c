@@ -124,8 +124,6 @@ static bool add_change(struct req *r)
     struct str detail = r->audit_detail.p ? r->audit_detail : detail_of(r);
     const struct uuid *target = uuid_nil(&r->audit_target) ? &r->target_ids.id : &r->audit_target;
     bool read = r->change.n == 0;
-    if (!detail.p)
-        return false;
     if (!read)
         add_event(r, noun, target, detail);
     return add_row(r, 0, noun, target, detail,

@@ -29,7 +29,11 @@ static const struct action changes = { .audit = "startup.create" },
 
 static char no_url[] = "", short_url[] = "r", long_url[] = "redis://127.0.0.1";
 
-static const struct field fields[] = { { "name", TEXT }, { "email", TEXT }, { "status", TEXT } };
+static const struct field fields[] = { { "name", TEXT },
+                                       { "email", TEXT },
+                                       { "status", TEXT },
+                                       { "beyond", TEXT } /* not of the input */ };
+#define FIELDS 3
 
 static struct principal me;
 
@@ -251,7 +255,7 @@ static void only_the_names_of_the_fields_are_kept(void **state)
 {
     (void)state;
     static const struct {
-        bool given[COUNT(fields)];
+        bool given[FIELDS];
         const char *detail;
     } rows[] = {
         { { false, false, false }, "{\"fields\":[]}" },
@@ -261,9 +265,10 @@ static void only_the_names_of_the_fields_are_kept(void **state)
     };
     config.redis_url = short_url;
     for (int i = 0; i < COUNT(rows); i++) {
-        struct input input = { .fields = fields, .n = COUNT(fields) };
+        struct input input = { .fields = fields, .n = FIELDS };
         struct req r = request(&changes);
         memcpy(input.given, rows[i].given, sizeof(rows[i].given));
+        input.given[FIELDS] = true;
         r.input = &input;
         assert_int_equal(audits(&r, 1), NEXT);
         assert_true(says(&added(&r, &stmt_outbox_add, 0)[EVENT_PAYLOAD], rows[i].detail));
@@ -353,7 +358,7 @@ static void without_memory_nothing_is_changed(void **state)
         bool happened = true;
         for (long n = 0; happened; n++) {
             struct input input = { .fields = fields,
-                                   .n = COUNT(fields),
+                                   .n = FIELDS,
                                    .given = { true, true, true } };
             struct req r = request(i ? &reads : &changes);
             r.input = &input;
