@@ -17,8 +17,8 @@ static const struct resource startups = { .noun = "startup" };
 static const struct action changes = { .audit = "startup.create" },
                            reads = { .access = ACCESS_READ }, lists = { .list = true };
 static const struct stage stage = { .name = "ownership" };
-static const struct field fields[] = { { "name", TEXT },
-                                       { "email", TEXT },
+static const struct field fields[] = { { "email", TEXT },
+                                       { "name", TEXT },
                                        { "status", TEXT },
                                        { "email", TEXT } /* not of the input */ };
 #define FIELDS 3
@@ -206,9 +206,9 @@ static void a_failed_sign_in_says_with_which_address(void **state)
         struct input input = { .fields = fields, .n = FIELDS };
         struct req r = request(&changes);
         for (int k = 0; k <= FIELDS; k++) {
-            input.given[k] = k != 1 || rows[i].given;
+            input.given[k] = k != 0 || rows[i].given;
             input.at[k] = (struct value){ .type = VALUE_TEXT,
-                                          .text = k == 1 ? STR("a@example.com") : STR("other") };
+                                          .text = k == 0 ? STR("a@example.com") : STR("other") };
         }
         r.err = rows[i].err;
         r.input = rows[i].input ? &input : NULL;

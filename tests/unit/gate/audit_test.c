@@ -121,7 +121,9 @@ static enum verdict audits(struct req *r, int rows)
 
 static void done(struct req *r)
 {
+    r->work = r; /* what lies behind them */
     audit_settle_all(r, ERR_STALE);
+    assert_ptr_equal(r->work, r);
     for (int i = 0; i < COUNT(r->audited); i++)
         assert_int_equal(r->audited[i].sequence, 0);
     arena_reset(&r->arena);
