@@ -64,6 +64,7 @@ static inline struct asker *answered(struct str authorization)
 static inline void end(struct asker *a)
 {
     assert_false(a->early);
+    assert_int_equal(a->r.carried[1].n, 0); /* those are of gate facts */
     assert_null(a->r.filling.key.p); /* whoever waits for a fill was told */
     assert_null(a->r.found.held);
     arena_reset(&a->r.arena);
