@@ -121,11 +121,17 @@ class Build:
             self.symbols[path] = {line.split()[-1] for line in said.splitlines() if line}
         return self.symbols[path]
 
+    def taken(self, program):
+        """Names that a program takes from the library. Those of its own stand-ins are none of them."""
+        words = self.command_for(os.path.relpath(program, self.folder))
+        own = set().union(*(self.defined(word) for word in words if word.endswith('.o')))
+        return self.defined(program) - own
+
     def programs_of(self, source):
         """Those that the source is part of; that of its own name first."""
         given = self.defined(self.object_of(source))
         stem = os.path.basename(source)[:-len('.c')]
-        return sorted((path for path in self.programs if given & self.defined(path)),
+        return sorted((path for path in self.programs if given & self.taken(path)),
                       key=lambda path: not path.endswith(f'_{stem}_test'))
 
     def passes(self, program, work, seconds):

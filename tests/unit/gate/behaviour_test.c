@@ -487,6 +487,35 @@ static void who_makes_room(void **state)
     }
 }
 
+static void it_is_found_wherever_it_is(void **state)
+{
+    (void)state;
+    asks(1, 200);
+    struct set *s = my_set();
+    for (int at = 0; at < 4; at++) {
+        memset(s, 0, sizeof(*s));
+        s->key[at] = restraint_user(&who.user_id);
+        asks(2, 200);
+        for (int way = 0; way < 4; way++)
+            assert_int_equal(s->at[way].minutes[minute_now() % 6] & REQUESTS, way == at ? 2 : 0);
+    }
+}
+
+static void there_is_room_for_many(void **state)
+{
+    (void)state;
+    int known = 0;
+    for (int i = 0; i < 30000; i++) {
+        who.user_id = (struct uuid){ { 1 } };
+        memcpy(who.user_id.b + 8, &(uint64_t){ (uint64_t)i * UINT64_C(0x2545f4914f6cdd1d) }, 8);
+        asks(1, 200);
+    }
+    for (size_t i = 0; i < anomaly_size() / sizeof(*table); i++)
+        for (int way = 0; way < 4; way++)
+            known += table[i].key[way] != 0;
+    assert_in_range(known, 15000, 16384);
+}
+
 /* Whatever stands in a place that is taken. */
 static void a_newcomer_begins_with_nothing(void **state)
 {
@@ -498,6 +527,7 @@ static void a_newcomer_begins_with_nothing(void **state)
         memset(s, nonsense ? 0xff : 0, sizeof(*s));
         for (int way = 0; way < 4; way++)
             s->key[way] = way == 2 ? 0 : 2;
+        s->at[2].probes = nonsense ? minute_now() << 40 | 5 : 0;
         probe(1); /* of which the running minute and the agent are known, too */
         struct record is = s->at[2], wanted = nothing;
         wanted.since = now;
@@ -585,6 +615,8 @@ int main(void)
         TEST(whose_requests_count),
         TEST(without_a_segment_nothing_is_observed),
         TEST(who_makes_room),
+        TEST(it_is_found_wherever_it_is),
+        TEST(there_is_room_for_many),
         TEST(a_newcomer_begins_with_nothing),
         TEST(minutes_begin_anew),
     };

@@ -176,34 +176,89 @@ static void each_is_a_row_of_its_own(void **state)
     }
 }
 
-#define PUTS 300000
+#define PUTS 3000000
 
-/* Each of two finds in force what it has just put, however the other comes in between. */
-static void *puts_again_and_again(void *mine)
+static _Atomic int64_t longer;
+static pthread_barrier_t both;
+
+/* Each of two puts what is longer than all before, and finds it in force however the other comes in between. */
+static void *puts_again_and_again(void *unused)
 {
-    int64_t first = *(int64_t *)mine;
-    for (int64_t i = 0; i < PUTS; i++) {
-        int64_t until = NOW + first + 2 * i;
+    (void)unused;
+    pthread_barrier_wait(&both);
+    for (;;) {
+        int64_t until = NOW + ++longer;
+        if (until > NOW + PUTS)
+            return NULL;
         restraint_put(10, RESTRAINT_BLOCK, until, NOW, 0);
         if (restraint_look(10, NOW).until < until)
-            return mine;
+            return &longer;
     }
-    return NULL;
 }
 
 static void of_two_at_once_the_longer_stays(void **state)
 {
     (void)state;
     pthread_t threads[2];
-    int64_t firsts[2] = { 1, 2 };
+    longer = 0;
+    pthread_barrier_init(&both, NULL, 2);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, puts_again_and_again, &firsts[i]), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, puts_again_and_again, NULL), 0);
     for (int i = 0; i < 2; i++) {
         void *lost;
         pthread_join(threads[i], &lost);
         assert_null(lost);
     }
-    assert_int_equal(restraint_look(10, NOW).until, NOW + 2 * PUTS);
+    pthread_barrier_destroy(&both);
+    assert_int_equal(restraint_look(10, NOW).until, NOW + PUTS);
+}
+
+static _Atomic bool loaded;
+
+/* Looks at each of those that are loaded again and again. */
+static void *looks_again_and_again(void *unused)
+{
+    (void)unused;
+    pthread_barrier_wait(&both);
+    while (!loaded)
+        for (uint64_t i = 1; i <= 20; i++)
+            for (int level = RESTRAINT_BLOCK; level > RESTRAINT_RECORDED; level--) {
+                int64_t ended = RESTRAINT_BLOCK - level;
+                struct held held = restraint_look(2 * i, NOW + ended * SECOND);
+                if ((int)held.level != level || held.until != NOW + (ended + 1) * SECOND)
+                    return &loaded;
+            }
+    return NULL;
+}
+
+/* What a load brings again has no gap, whatever the order of the rows, and is no shorter for a moment. */
+static void what_is_loaded_again_is_in_force_meanwhile(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    void *gap;
+    loaded = false;
+    pthread_barrier_init(&both, NULL, 2);
+    for (int load = 0; load < 1000; load++) {
+        struct restraint_row rows[64];
+        int n = 0;
+        rows[n++] = (struct restraint_row){ 2, RESTRAINT_HALF, NOW + 1 };
+        for (uint64_t i = 20; i > 0; i--)
+            for (int level = RESTRAINT_BLOCK; level > RESTRAINT_RECORDED; level--)
+                rows[n++] = (struct restraint_row){ 2 * i, (enum restraint_level)level,
+                                                    NOW + (RESTRAINT_LEVELS - level) * SECOND };
+        rows[n++] = (struct restraint_row){ 2, RESTRAINT_HALF, NOW + 2 };
+        rows[n++] = (struct restraint_row){ 40, RESTRAINT_BLOCK, NOW + 2 };
+        restraint_load(rows, n, NOW);
+        if (load == 0) {
+            assert_int_equal(pthread_create(&thread, NULL, looks_again_and_again, NULL), 0);
+            pthread_barrier_wait(&both);
+        }
+    }
+    loaded = true;
+    pthread_join(thread, &gap);
+    pthread_barrier_destroy(&both);
+    assert_null(gap);
 }
 
 static void a_full_table_gives_up_what_ends_first(void **state)
@@ -380,6 +435,7 @@ int main(void)
         TEST(who_takes_a_place_takes_nothing_of_who_had_it),
         TEST(each_is_a_row_of_its_own),
         TEST(of_two_at_once_the_longer_stays),
+        TEST(what_is_loaded_again_is_in_force_meanwhile),
         TEST(a_full_table_gives_up_what_ends_first),
         TEST(what_is_left_of_a_limit),
         TEST(lengths),
