@@ -341,6 +341,11 @@ static void probes_of_an_address(void **state)
 {
     (void)state;
     r.who = NULL;
+    r.headers[0] = (struct header){ STR("Sec-Fetch-Site"), STR("cross-site") };
+    r.nheaders = 1;
+    probe(20); /* by another site's page */
+    expect(0, ANOMALY_NONE);
+    r.nheaders = 0;
     probe(5);
     uint64_t key = restraint_address(&r.address) << 1;
     assert_non_null(record_of(key));
