@@ -31,7 +31,8 @@ enum risk risk_judge(const struct risk_facts *facts, const struct risk_seen *see
         by |= RISK_BY_NETWORK;
     if (!facts->key && was->agent && is->agent && was->agent != is->agent)
         by |= RISK_BY_AGENT;
-    if (known(was->country) && known(is->country) && memcmp(was->country, is->country, 2) != 0)
+    if (known(was->country) && known(is->country) &&
+        memcmp(was->country, is->country, sizeof(was->country)) != 0)
         by |= RISK_BY_COUNTRY;
 
     enum risk risk = RISK_GREEN;
