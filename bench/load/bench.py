@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Gatehouse beside its peers: speed, tasks, memory, start.
 
-    ./dev bench [W0|W1a|W1b|W2|W3|tasks|idle|start|gates|speed]...
+    ./dev bench [W0|W1a|W1b|W2|W3|tasks|idle|start|gates|lists|speed]...
 
 W0    a fixed reply of 300 bytes, on a bare libuv and nginx; beside it Gatehouse's W1a
 W1a   authorized GET of one startup, all in memory: token verified, request counted, row of this user
@@ -9,6 +9,7 @@ W1b   the same with facts, limit and row in Redis
 W2    the same with facts and row in PostgreSQL, nothing remembered
 W3    POST of a startup: validated; row and audit row in one transaction
 gates instructions between parse and handler of a warm authorized GET, counted by callgrind
+lists pages of lists and a row, in a house of 10^3 generations and in one of 10^6, for who is in few and in many teams
 speed is all five. The work is the same or it does not count: see checks.py.
 
 The server has core 0; the load, PostgreSQL and Redis have core 1; only loopback. CPU-us per request (user and system
@@ -28,6 +29,7 @@ import tempfile
 
 import checks
 import gates as counted
+import lists as grown
 import targets
 from idle import WANTED, bytes_per_connection, raise_descriptors
 from people import EACH, USERS
@@ -312,9 +314,15 @@ def gates(world):
           f'{allocations:g} allocations a request (target 0): {"met" if met else "NOT met"}\n')
 
 
+# ---- growth ----
+
+def lists(world):
+    table(*grown.lists(world))
+
+
 def main():
     works = {'W0', 'W1a', 'W1b', 'W2', 'W3'}
-    known = works | {'tasks', 'idle', 'start', 'gates', 'speed'}
+    known = works | {'tasks', 'idle', 'start', 'gates', 'lists', 'speed'}
     wanted = set(sys.argv[1:]) or known
     if wanted - known:
         sys.exit(__doc__)
@@ -332,7 +340,7 @@ def main():
         world = World(top, stack)
         if wanted & (works | {'tasks'}):
             speed(world, wanted)
-        for name, part in (('idle', idle), ('start', start), ('gates', gates)):
+        for name, part in (('idle', idle), ('start', start), ('gates', gates), ('lists', lists)):
             if name in wanted:
                 part(world)
 

@@ -43,7 +43,7 @@ class World:
     @functools.cached_property
     def postgres(self):
         return self.stack.enter_context(Postgres(
-            os.path.join(self.top, 'postgres'), fsync='on', full_page_writes='on', shared_buffers='256MB',
+            os.path.join(self.top, 'postgres'), fsync='on', full_page_writes='on', shared_buffers='1GB',
             max_wal_size='4GB'))
 
     def database(self, name, like='template1'):

@@ -75,67 +75,51 @@ is_open and exists (
     select 1 from generation_readers y
     where y.user_id = :viewer and y.created_at = generations.created_at and y.generation_id = generations.id))
 
+-- The first rows of each near project: about two pages of all together.
+-- text: generation_heads
+-- sqlite:
+select near.id, head.created_at from near cross join generations as head on head.id in (
+    select id from generations where project_id = near.id and {generation_filters} and {after}
+    order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from near))
+-- postgres:
+select near.id, head.created_at from near cross join lateral (
+    select created_at from generations where project_id = near.id and {generation_filters} and {after}
+    order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from near)) as head
+
+-- From where to where the first page of the heads goes (all, if they fill none), and whose heads lie there.
+-- text: span_of_heads
+ends as materialized (
+    select (select created_at from heads order by {order} limit 1) as first,
+        (select created_at from heads order by {order} limit 1 offset :limit + :skip - 1) as final),
+span as materialized (
+    select case when final is null then -9223372036854775807 when first < final then first else final end as low,
+        case when final is null then 9223372036854775807 when first < final then final else first end as high
+    from ends),
+touched as materialized (
+    select distinct h.id from heads h, span s where h.created_at between s.low and s.high)
+
+-- text: generation_in_span
+select id from generations where project_id = touched.id and created_at between span.low and span.high
+    and {generation_filters} and {after}
+order by {order} limit :limit + :skip
+
+-- A page of each near project that has rows in the span.
+-- text: generation_near
+-- sqlite:
+select page.id from span cross join touched cross join generations as page on page.id in ({generation_in_span})
+-- postgres:
+select page.id from span cross join touched cross join lateral ({generation_in_span}) as page
+
 -- A page of each source, merged: the viewer's own; what is derived from it; what lies in the projects that are his or
 -- shared with him; what is public. Of all those projects little more than the page needs is read: the first rows of each,
 -- together about two pages, then all as far as where the first page of these ends. With parent_id there is one source, as
 -- an index leads to what was derived from it.
 -- name: generation_list(viewer uuid, now time, project_id uuid?, parent_id uuid?, status text?, kind text?, after_key any?, after_id uuid?, skip int, limit int) many generation
 -- sort: created_at time
--- sqlite:
 with near as materialized (
-    select id from ({generation_projects}) where :parent_id is null and (:project_id is null or id = :project_id)),
-heads as materialized (
-    select near.id, head.created_at from near cross join generations as head on head.id in (
-        select id from generations where project_id = near.id and {generation_filters} and {after}
-        order by {order} limit 1 + (:limit + :skip) * 2 / (select max(count(*), 1) from near))),
-ends as materialized (
-    select (select created_at from heads order by {order} limit 1) as first,
-        (select created_at from heads order by {order} limit 1 offset :limit + :skip - 1) as final),
-span as materialized (
-    select case when final is null then -9223372036854775807 else min(first, final) end as low,
-        case when final is null then 9223372036854775807 else max(first, final) end as high
-    from ends)
-select {generation} from generations where id in (
-    select id from (select id from generations where :parent_id is null and owner_id = :viewer and {generation_of_project}
-            and {generation_filters} and {after}
-        order by {order} limit :limit + :skip) as own
-    union
-    select id from (select id from (select generation_id as id, created_at from generation_readers where user_id = :viewer) as read
-        where :parent_id is null and {after} and exists (
-            select 1 from generations
-            where generations.id = read.id and {generation_of_project} and {generation_filters})
-        order by {order} limit :limit + :skip) as derived
-    union
-    select page.id from span
-        cross join (select distinct h.id from heads h, span s where h.created_at between s.low and s.high) as touched
-        cross join generations as page on page.id in (
-            select id from generations where project_id = touched.id and created_at between span.low and span.high
-                and {generation_filters} and {after}
-            order by {order} limit :limit + :skip)
-    union
-    select id from (select id from generations where :parent_id is null and :project_id is null and {generation_is_open}
-            and {generation_filters} and {after}
-        order by {order} limit :limit + :skip) as open
-    union
-    select id from (select id from generations where parent_id = :parent_id and {generation_of_project}
-            and {generation_filters} and {after} and {generation_readable}
-        order by {order} limit :limit + :skip) as children)
-order by {order} limit :limit offset :skip;
--- postgres:
-with near as materialized (
-    select id from ({generation_projects}) as all_near
+    select id from ({generation_projects}) as reached
     where :parent_id is null and (:project_id is null or id = :project_id)),
-heads as materialized (
-    select near.id, head.created_at from near cross join lateral (
-        select created_at from generations where project_id = near.id and {generation_filters} and {after}
-        order by {order} limit 1 + (:limit + :skip) * 2 / (select greatest(count(*), 1) from near)) as head),
-ends as materialized (
-    select (select created_at from heads order by {order} limit 1) as first,
-        (select created_at from heads order by {order} limit 1 offset :limit + :skip - 1) as final),
-span as materialized (
-    select case when final is null then -9223372036854775807 else least(first, final) end as low,
-        case when final is null then 9223372036854775807 else greatest(first, final) end as high
-    from ends)
+heads as materialized ({generation_heads}), {span_of_heads}
 select {generation} from generations where id in (
     select id from (select id from generations where :parent_id is null and owner_id = :viewer and {generation_of_project}
             and {generation_filters} and {after}
@@ -147,12 +131,7 @@ select {generation} from generations where id in (
             where generations.id = read.id and {generation_of_project} and {generation_filters})
         order by {order} limit :limit + :skip) as derived
     union
-    select page.id from span
-        cross join (select distinct h.id from heads h, span s where h.created_at between s.low and s.high) as touched
-        cross join lateral (
-            select id from generations where project_id = touched.id and created_at between span.low and span.high
-                and {generation_filters} and {after}
-            order by {order} limit :limit + :skip) as page
+    {generation_near}
     union
     select id from (select id from generations where :parent_id is null and :project_id is null and {generation_is_open}
             and {generation_filters} and {after}

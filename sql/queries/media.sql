@@ -55,7 +55,8 @@ exists (select 1 from generations g where g.id = media.generation_id and g.depth
             select 1 from generation_ancestors x
             where x.generation_id = media.generation_id and x.ancestor_id = r.generation_id)))
 
--- What gate/media.c asks of who made it: that he reaches its generation. The other sources of the list imply it.
+-- What gate/media.c asks of who made it: that he reaches its generation. The other sources of the list imply it, and who
+-- reaches a generation reads its media.
 -- text: media_hangs
 exists (
     select 1 from generations g join projects p on p.id = g.project_id
@@ -64,50 +65,55 @@ exists (
         or exists (select 1 from generation_readers x
             where x.user_id = :viewer and x.created_at = g.created_at and x.generation_id = g.id)))
 
+-- Cases, for the reason that generation_filters tells.
 -- text: media_filters
-(:generation_id is null or generation_id = :generation_id) and (:project_id is null or project_id = :project_id)
-    and {media_passes}
+case when :project_id is null then true else project_id = :project_id end and {media_passes}
 
--- A page of each source, merged, as generation_list.
+-- text: media_heads
+-- sqlite:
+select near.id, head.created_at from near cross join media as head on head.id in (
+    select id from media where project_id = near.id and {media_filters} and {after}
+    order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from near))
+-- postgres:
+select near.id, head.created_at from near cross join lateral (
+    select created_at from media where project_id = near.id and {media_filters} and {after}
+    order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from near)) as head
+
+-- text: media_in_span
+select id from media where project_id = touched.id and created_at between span.low and span.high
+    and {media_filters} and {after}
+order by {order} limit :limit + :skip
+
+-- text: media_near
+-- sqlite:
+select page.id from span cross join touched cross join media as page on page.id in ({media_in_span})
+-- postgres:
+select page.id from span cross join touched cross join lateral ({media_in_span}) as page
+
+-- A page of each source, merged, as generation_list. With generation_id there is one source.
 -- name: media_list(viewer uuid, now time, generation_id uuid?, project_id uuid?, after_key any?, after_id uuid?, skip int, limit int) many media
 -- sort: created_at time
--- sqlite:
+with near as materialized (
+    select id from (select id from projects where owner_id = :viewer union {projects_shared}) as reached
+    where :generation_id is null and (:project_id is null or id = :project_id)),
+heads as materialized ({media_heads}), {span_of_heads}
 select {media} from media where id in (
-    select id from (select id from media where owner_id = :viewer and {media_hangs} and {media_filters} and {after}
+    select id from (select id from media where :generation_id is null and owner_id = :viewer and {media_hangs} and {media_filters} and {after}
         order by {order} limit :limit + :skip) as own
     union
     select id from (select id from (select media_id as id, created_at from media_readers where user_id = :viewer) as read
-        where {after} and exists (select 1 from media where media.id = read.id and {media_filters})
+        where :generation_id is null and {after} and exists (select 1 from media where media.id = read.id and {media_filters})
         order by {order} limit :limit + :skip) as derived
     union
-    select page.id from (select id from projects where owner_id = :viewer union {projects_shared}) as near
-        cross join media as page on page.id in (
-            select id from media where project_id = near.id and {media_filters} and {after}
-            order by {order} limit :limit + :skip)
+    {media_near}
     union
-    select id from (select id from media where is_open and project_id in (
-            select p.id from projects p where p.id = media.project_id and p.visibility in ('public_read', 'public_full'))
-            and {media_filters} and {after}
-        order by {order} limit :limit + :skip) as open)
-order by {order} limit :limit offset :skip;
--- postgres:
-select {media} from media where id in (
-    select id from (select id from media where owner_id = :viewer and {media_hangs} and {media_filters} and {after}
-        order by {order} limit :limit + :skip) as own
-    union
-    select id from (select id from (select media_id as id, created_at from media_readers where user_id = :viewer) as read
-        where {after} and exists (select 1 from media where media.id = read.id and {media_filters})
-        order by {order} limit :limit + :skip) as derived
-    union
-    select page.id from (select id from projects where owner_id = :viewer union {projects_shared}) as near
-        cross join lateral (
-            select id from media where project_id = near.id and {media_filters} and {after}
-            order by {order} limit :limit + :skip) as page
-    union
-    select id from (select id from media where is_open and exists (
+    select id from (select id from media where :generation_id is null and is_open and exists (
             select 1 from projects p where p.id = media.project_id and p.visibility in ('public_read', 'public_full'))
             and {media_filters} and {after}
-        order by {order} limit :limit + :skip) as open)
+        order by {order} limit :limit + :skip) as open
+    union
+    select id from (select id from media where generation_id = :generation_id and {media_filters} and {after} and {media_hangs}
+        order by {order} limit :limit + :skip) as hanging)
 order by {order} limit :limit offset :skip;
 
 -- name: media_add(id uuid, owner_id uuid, generation_id uuid, kind text?, name text?, metadata json, now time) change 1 else CONFLICT

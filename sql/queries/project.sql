@@ -35,8 +35,9 @@ select s.project_id from team_members m join project_teams s on s.team_id = m.te
     join projects p on p.id = s.project_id
 where m.user_id = :viewer and p.visibility <> 'private'
 union
-select p.id from team_members m join teams t on t.id = m.team_id join projects p on p.owner_id = t.owner_id
-where m.user_id = :viewer and p.visibility in ('team_open', 'public_read', 'public_full')
+select p.id from (select distinct t.owner_id from team_members m join teams t on t.id = m.team_id where m.user_id = :viewer) as o
+    join projects p on p.owner_id = o.owner_id
+where p.visibility in ('team_open', 'public_read', 'public_full')
 
 -- text: project_filters
 (:visibility is null or visibility = :visibility) and (:team_id is null or team_id = :team_id)

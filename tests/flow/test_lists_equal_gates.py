@@ -8,11 +8,12 @@ from support import Api, Case, Person, Server, person, register
 from support import world as worlds
 
 SEEDS = [int(os.environ['SEED'])] if 'SEED' in os.environ else [1, 2, 3]
-PLURALS = ('teams', 'projects', 'generations', 'models', 'templates')
+PLURALS = ('teams', 'projects', 'generations', 'media', 'models', 'templates')
 SORTS = {'teams': ('created_at', 'name'), 'projects': ('created_at', 'updated_at', 'name'),
-         'generations': ('created_at',), 'models': ('created_at', 'name'), 'templates': ('created_at', 'name')}
+         'generations': ('created_at',), 'media': ('created_at',), 'models': ('created_at', 'name'),
+         'templates': ('created_at', 'name')}
 FILTERS = {'projects': ('visibility', 'team_id'), 'generations': ('project_id', 'parent_id', 'status', 'kind'),
-           'models': ('provider', 'status'), 'templates': ('industry',)}
+           'media': ('generation_id', 'project_id'), 'models': ('provider', 'status'), 'templates': ('industry',)}
 NEEDS = {'PATCH': {'teams': worlds.SHARE}, 'DELETE': {'teams': worlds.ADMIN}}
 PATCHERS = {'admin', 'manager', 'user', 'api_user'}
 ALLOWED = {'GET': set(worlds.ROLES), 'PATCH': PATCHERS, 'DELETE': PATCHERS - {'api_user'}}
@@ -179,7 +180,7 @@ class Worlds(Case):
 
     def test_nobody_sees_what_anyone_may(self):
         """Without credentials: what is open to anyone, and all else is 401, whether it is there or not."""
-        asked = [(plural, item) for plural in ('projects', 'generations', 'teams', 'models')
+        asked = [(plural, item) for plural in ('projects', 'generations', 'media', 'teams', 'models')
                  for item in self.world.rows(plural)]
         with Api(self.server) as nobody:
             replies = nobody.many([('GET', f'{plural}/{item["id"]}', None) for plural, item in asked])

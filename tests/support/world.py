@@ -36,7 +36,7 @@ class World:
 
 
 class Maker:
-    def __init__(self, seed, password_hash, users, teams, projects, generations):
+    def __init__(self, seed, password_hash, users, teams, projects, generations, media):
         self.chance = random.Random(seed)
         self.world = World(seed, int(time.time() * 1_000_000))
         self.hash = password_hash
@@ -45,6 +45,7 @@ class Maker:
         self.projects(projects)
         self.common()
         self.generations(generations)
+        self.media(media)
 
     # ---- pieces ----
 
@@ -147,6 +148,20 @@ class Maker:
                 {'generation_id': row['id'], 'root_id': row['root_id'], 'owner_id': row['owner_id'], 'user_id': whom,
                  'until_at': restriction['until'], 'accesses': sum(1 << OF_ACCESS[a] for a in restriction['access'])})
 
+    def media(self, count):
+        """Each hangs on a generation; whose it is has nothing to do with who reaches that."""
+        for table in ('media', 'media_readers'):
+            self.world.rows(table)
+        for _ in range(count):
+            on = self.chance.choice(self.world.rows('generations'))
+            row = self.put('media', owner_id=self.chance.choice(self.people), generation_id=on['id'],
+                           project_id=on['project_id'], root_id=on['root_id'], kind=None, name=None, status='empty',
+                           sign_version=1, is_open=on['is_open'], metadata='{}')
+            above = [on, *(a for a in self.above[on['id']] if a['project_id'] == on['project_id'])]
+            for reader in {a['owner_id'] for a in above} - {row['owner_id']}:
+                self.world.rows('media_readers').append(
+                    {'user_id': reader, 'created_at': row['created_at'], 'media_id': row['id']})
+
     def restriction(self):
         """Of no user: of everybody."""
         until = self.world.now + self.chance.choice((-1, 1)) * 3_600_000_000
@@ -154,8 +169,8 @@ class Maker:
         return {'until': until, 'access': access, 'users': self.some(self.people, 3) or [None]}
 
 
-def make(seed, password_hash, users=12, teams=8, projects=25, generations=150):
-    return Maker(seed, password_hash, users, teams, projects, generations).world
+def make(seed, password_hash, users=12, teams=8, projects=25, generations=150, media=120):
+    return Maker(seed, password_hash, users, teams, projects, generations, media).world
 
 
 # ---- the oracle: PRODUCT.md sections 3 and 4 ----
@@ -164,7 +179,7 @@ class Oracle:
     def __init__(self, world):
         self.now = world.now
         self.tables = {plural: world.of(plural) for plural in
-                       ('users', 'teams', 'projects', 'generations', 'models', 'templates')}
+                       ('users', 'teams', 'projects', 'generations', 'media', 'models', 'templates')}
         self.in_team = {(row['team_id'], row['user_id']): OF_ROLE[row['role']] for row in world.rows('team_members')}
         self.teams_of, self.access_of, self.restrictions = {}, {}, {}
         for row in world.rows('project_teams'):
@@ -204,24 +219,49 @@ class Oracle:
                       for a in self.ancestors(generation))
         return max(self.project(who, self.tables['projects'][generation['project_id']]), READ if derived else NONE)
 
+    def medium(self, who, medium):
+        """Who owns its generation, or an ancestor of that in the project, may read it."""
+        if medium['owner_id'] == who:
+            return ADMIN
+        on = self.tables['generations'][medium['generation_id']]
+        derived = any(a['owner_id'] == who and a['project_id'] == on['project_id'] for a in (on, *self.ancestors(on)))
+        return max(self.project(who, self.tables['projects'][on['project_id']]), READ if derived else NONE)
+
+    def hangs(self, who, plural, row):
+        """Whether who reads the generation that a medium hangs on, without which even its maker has no part in it."""
+        if plural != 'media':
+            return True
+        return self.judge(who, 'generations', self.tables['generations'][row['generation_id']], READ) == 200
+
     def reach(self, who, plural, row):
         if plural in ('models', 'templates'):
             return ADMIN if row['owner_id'] == who else READ if who else NONE
-        return {'teams': self.team, 'projects': self.project, 'generations': self.generation}[plural](who, row)
+        return {'teams': self.team, 'projects': self.project, 'generations': self.generation,
+                'media': self.medium}[plural](who, row)
 
-    def bound(self, who, generation):
-        """What restrictions of its ancestors keep from who."""
+    def above(self, plural, row):
+        """What binds it: a generation's ancestors; a medium's generation and the ancestors of that."""
+        if plural == 'media':
+            row = self.tables['generations'][row['generation_id']]
+            yield row
+        if plural in ('generations', 'media'):
+            yield from self.ancestors(row)
+
+    def bound(self, who, plural, row):
+        """What restrictions above it keep from who."""
         found = set()
-        for ancestor in self.ancestors(generation):
-            for row in self.restrictions.get(ancestor['id'], ()):
-                if row['until_at'] > self.now and ancestor['owner_id'] != who and row['user_id'] in (None, who):
-                    found |= {access for access in range(READ, ADMIN + 1) if row['accesses'] >> access & 1}
+        for ancestor in self.above(plural, row):
+            for one in self.restrictions.get(ancestor['id'], ()):
+                if one['until_at'] > self.now and ancestor['owner_id'] != who and one['user_id'] in (None, who):
+                    found |= {access for access in range(READ, ADMIN + 1) if one['accesses'] >> access & 1}
         return found
 
     def judge(self, who, plural, row, need):
         """200, 403 or 404, where the permission is there."""
-        bound = self.bound(who, row) if plural == 'generations' else set()
+        bound = self.bound(who, plural, row)
         reach = self.reach(who, plural, row)
         if reach < READ or READ in bound:
             return 404
-        return 403 if reach < need or need in bound else 200
+        if reach < need or need in bound:
+            return 403
+        return 200 if self.hangs(who, plural, row) else 404

@@ -86,7 +86,7 @@ OF_TEAMS = {'team_members', 'invitations'}
 COARSE = {('generations', 'kind'), ('projects', 'visibility')}
 # Lists that are put together from several sources, each read in order and no further than a page needs, and then
 # sorted; of teams, those that one user may be in at the most.
-MERGED = {'project_list', 'generation_list', 'team_list'}
+MERGED = {'project_list', 'generation_list', 'media_list', 'team_list'}
 
 catalogue = migrations = base = None
 
