@@ -6,7 +6,7 @@ import unittest
 
 from support import Api, Case, Conn, Gone, Server, Writers, alive, on_every_worker, register
 
-ENGINES = 'sqlite postgres'
+ENGINES = 'postgres'
 
 KILLS = int(os.environ.get('KILLS', '5'))
 

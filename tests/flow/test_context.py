@@ -12,6 +12,8 @@ from support import Api, Case, PASSWORD, Server, about, claims, login, person, r
 from support.geoip import write
 from support.services import ask_redis
 
+ENGINES = 'postgres'      # with what is shared through Redis
+
 FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'
 FIREFOX_LATER = 'Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0'
 CHROME = ('Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 '

@@ -9,6 +9,8 @@ from unittest import mock
 from support import Case, Server, register, uuid7
 from support.wire import Conn, request
 
+ENGINES = 'sqlite'      # what they tell is tested on both
+
 server = None
 people = {}
 EACH = 20       # streams of one principal in a worker

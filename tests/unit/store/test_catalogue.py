@@ -27,6 +27,8 @@ SMALL = {'roles', 'signing_keys', 'duties', 'modes', 'schema_migrations'}
 
 # Statements that may read a large table from end to end: each runs seldom, without a request, and wants most rows.
 SWEEPS = {'business_totals', 'outbox_count', 'audit_heads_adrift'}
+# The members of all teams of one owner, who here has a good part of them.
+SWEEPS |= {f'user_near_{sort}' for sort in ('created_at_asc', 'created_at_desc', 'email_asc', 'email_desc')}
 
 EACH = 20_000               # users, and teams, that are linked to five others each
 
@@ -86,7 +88,7 @@ OF_TEAMS = {'team_members', 'invitations'}
 COARSE = {('generations', 'kind'), ('projects', 'visibility')}
 # Lists that are put together from several sources, each read in order and no further than a page needs, and then
 # sorted; of teams, those that one user may be in at the most.
-MERGED = {'project_list', 'generation_list', 'media_list', 'team_list'}
+MERGED = {'project_list', 'generation_list', 'media_list', 'team_list', 'user_near'}
 
 catalogue = migrations = base = None
 
