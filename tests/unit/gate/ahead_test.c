@@ -22,18 +22,11 @@ static void make_row(void)
 /* Someone who asks for that row. */
 static struct asker *arrives_for(const char *id)
 {
-    struct asker *a = calloc(1, sizeof(*a));
-    assert_non_null(a);
-    clock_tick();
-    a->r.store = f.store;
-    a->r.cache = cache;
-    a->r.keyring = keyring;
-    a->r.now = clock_wall();
+    struct asker *a = asker_new();
     a->r.authorization = token();
     a->r.resource = &startups;
     a->r.target_ids.text[0] = str_of(id);
     a->r.target_ids.n = 1;
-    wait_init(&a->r.wait, went_on);
     a->v = gate_identity(&a->r);
     return a;
 }
@@ -61,6 +54,7 @@ static int64_t facts_of(struct asker *a)
 static void let_go(struct asker *a)
 {
     rows_fini(&a->r.ahead);
+    a->r.carried[1] = (struct epochs){ 0 }; /* gate facts has been here too */
     end(a);
 }
 
