@@ -284,7 +284,6 @@ def run_all(build, wanted):
         with services(any(wants_services(job) for job in jobs)) as urls, \
                 concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
             os.environ.update(urls)
-            os.environ['JOBS'] = str(min(len(jobs), PARALLEL))
             line = Line(jobs)
             waiting = [pool.submit(line.run_next, build, top, stop) for _ in jobs]
             try:

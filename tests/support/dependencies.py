@@ -25,10 +25,7 @@ from .wire import Framing, Gone
 
 TIMEOUT = 1.5           # DATABASE_TIMEOUT of a stand, seconds: a dependency that is 2 s slow is too slow
 ANSWER = 6              # seconds within which every answer comes, whatever it is
-# Seconds more for everything while other tests keep the machine busy; the promises themselves hold for a test that
-# runs alone, as ./dev test fault/test_postgres_faults does.
-COMPANY = 1.0 if int(os.environ.get('JOBS', '1')) > 1 else 0.0
-RECOVERY = 1.5 + COMPANY        # 1, as promised, and half a one for a machine that others keep busy
+RECOVERY = 1.5          # seconds: 1, as promised, and half a one for a machine that others keep busy
 ALIVE = 2               # seconds for /health/live; it takes less than a millisecond on a machine of one's own
 HELD_UP = 0.2           # of the reads during a fault: a machine that holds a worker up for a second makes its facts old
 REFUSALS = ('unavailable', 'overloaded', 'commit_unknown', 'emergency')
@@ -320,7 +317,7 @@ class Crowd(Writers):
 
     def assert_refused(self, case, *kinds, late):
         """All of these failed while the fault lasted, but for its first so many seconds."""
-        found = self.during(*kinds, late=late + COMPANY / 2)
+        found = self.during(*kinds, late=late)
         case.assertGreater(len(found), 1, kinds)
         served = [(e.kind, e.status, round(e.begun - self.marks[0], 2)) for e in found if e.status != 503]
         case.assertEqual(served[:5], [], f'{len(served)} of {len(found)} could not be known')
