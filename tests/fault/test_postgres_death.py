@@ -9,7 +9,7 @@ import unittest
 from support import Case, on_every_worker
 from support.dependencies import RECOVERY, Crowd, Services, Stand
 
-DEATHS = int(os.environ.get('DEATHS', '10'))
+DEATHS = int(os.environ.get('DEATHS', '20'))
 MORE = 8                # changes acknowledged between two deaths
 
 
