@@ -7,7 +7,7 @@
 
 Jobs are the cmocka and fuzz-replay programs that meson declares, and each tests/**/test_*.py: those of
 flow once for each engine, as flow/test_http and flow/test_http@postgres, unless the module says
-otherwise in its ENGINES. A job has a folder of its own (TMPDIR, removed afterwards), a time limit, and a
+otherwise in its ENGINES; LONG=1 leaves none of them out. A job has a folder of its own (TMPDIR, removed afterwards), a time limit, and a
 sanitizer log that must stay empty; what it leaves running is ended and counted as a failure. When one of
 the jobs wants it, a private PostgreSQL and Redis run meanwhile: TEST_POSTGRES_URL (a database's name is
 to be appended) and TEST_REDIS_URL.
@@ -32,7 +32,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, 'tests'))
 from support.process import parents
 from support.services import Postgres, Redis
-PARALLEL, FAULTS = 5, 3     # jobs at once, and how many of them may be faults, which wait for most of their time
+PARALLEL, FAULTS = 4, 2     # jobs at once, and how many of them may be faults, which wait for most of their time
 PROGRAM_SECONDS = 120
 CASE_SECONDS = 180
 ALL_SECONDS = 13 * 60
@@ -83,9 +83,11 @@ def find_jobs(build, wanted):
 
 
 def engines_of(path, module):
-    """The module's ENGINES = 'sqlite postgres'."""
-    said = re.search(r"^ENGINES = '([a-z ]+)'", read(path), re.M)
-    return said[1].split() if said else ['sqlite', 'postgres'] if module.startswith('flow/') else ['sqlite']
+    """The module's ENGINES = 'sqlite postgres'; what stands in brackets is of the long suite: LONG=1."""
+    said = re.search(r"^ENGINES = '([a-z ()]+)'", read(path), re.M)
+    if not said:
+        return ['sqlite', 'postgres'] if module.startswith('flow/') else ['sqlite']
+    return re.sub(r'[()]' if os.environ.get('LONG') else r'\(.*\)', '', said[1]).split()
 
 
 def wants_services(job):

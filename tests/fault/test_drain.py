@@ -8,7 +8,7 @@ import unittest
 
 from support import (API, Api, Case, Conn, Framing, Gone, Server, Writers, login, person, register, request)
 
-ENGINES = 'postgres'
+ENGINES = '(sqlite) postgres'
 
 
 class Load:

@@ -6,7 +6,7 @@ import unittest
 
 from support import Api, Case, Conn, Gone, Server, Writers, alive, on_every_worker, register
 
-ENGINES = 'postgres'
+ENGINES = '(sqlite) postgres'
 
 KILLS = int(os.environ.get('KILLS', '5'))
 

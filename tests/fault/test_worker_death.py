@@ -7,7 +7,7 @@ import unittest
 
 from support import Api, Case, Conn, Gone, Server, Writers, on_every_worker, register, together
 
-ENGINES = 'sqlite'
+ENGINES = 'sqlite (postgres)'
 
 KILLS = int(os.environ.get('KILLS', '10'))
 

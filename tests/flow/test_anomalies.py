@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from support import (Api, Case, Conn, Server, fresh_source, login, on_every_worker, person, register, request, together,
                      uuid7)
 
-ENGINES = 'sqlite'      # it is memory that is told apart here
+ENGINES = 'sqlite (postgres)'      # it is memory that is told apart here
 
 LIMIT = 40
 INJECTIONS = ["1'--", '1;drop', '..;', "x'or'1", '$where', 'a--b', "'", '1;', 'id--', "y'"]

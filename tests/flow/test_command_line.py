@@ -11,7 +11,7 @@ import unittest
 from support import (Api, Case, ENGINE, PASSWORD, Person, Server, about, alive, claims, fresh_email, fresh_source,
                      header_of, login, on_every_worker, register)
 
-ENGINES = 'sqlite'      # what it asks the server for is tested on both
+ENGINES = 'sqlite (postgres)'      # what it asks the server for is tested on both
 
 
 class Commands(Case):

@@ -12,7 +12,7 @@ from support import Api, Case, PASSWORD, Server, about, claims, login, person, r
 from support.geoip import write
 from support.services import ask_redis
 
-ENGINES = 'postgres'      # with what is shared through Redis
+ENGINES = '(sqlite) postgres'      # with what is shared through Redis
 
 FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'
 FIREFOX_LATER = 'Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0'

@@ -9,7 +9,7 @@ from unittest import mock
 from support import Case, Server, register, uuid7
 from support.wire import Conn, request
 
-ENGINES = 'sqlite'      # what they tell is tested on both
+ENGINES = 'sqlite (postgres)'      # what they tell is tested on both
 
 server = None
 people = {}

@@ -10,7 +10,7 @@ import uuid
 from support import Api, Case, Conn, Server, person, register, request, together, uuid7
 from support.nginx import Nginx
 
-ENGINES = 'sqlite'      # the gates behind it are tested on both
+ENGINES = 'sqlite (postgres)'      # the gates behind it are tested on both
 
 server = nginx = boss = ann = viewer = None
 folder = tempfile.mkdtemp(prefix='nginx-')

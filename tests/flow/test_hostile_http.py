@@ -7,7 +7,7 @@ import unittest
 
 from support import API, Case, Conn, Framing, Gone, Server, register, request
 
-ENGINES = 'sqlite'      # the store has no part in it
+ENGINES = 'sqlite (postgres)'      # the store has no part in it
 server = me = None
 
 

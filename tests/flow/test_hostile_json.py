@@ -4,7 +4,7 @@ import unittest
 
 from support import Case, Conn, Server, register, request, strict_json
 
-ENGINES = 'sqlite'      # the store has no part in it
+ENGINES = 'sqlite (postgres)'      # the store has no part in it
 server = me = None
 
 

@@ -10,7 +10,7 @@ import unittest
 from support import (API, Api, Case, Conn, Server, b64, claims, fresh_email, header_of, person, register, request,
                      unb64, uuid7)
 
-ENGINES = 'sqlite'      # the store has no part in it
+ENGINES = 'sqlite (postgres)'      # the store has no part in it
 
 SECRET = 'a secret of the operator, long enough'
 server = other = me = key = None

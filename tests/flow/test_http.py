@@ -10,7 +10,7 @@ import uuid
 
 from support import (API, Api, Case, Conn, Server, login, person, register, request, together, uuid7)
 
-ENGINES = 'sqlite'      # the store has no part in it
+ENGINES = 'sqlite (postgres)'      # the store has no part in it
 ALLOWED = 'https://app.example'
 server = me = None
 

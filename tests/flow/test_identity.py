@@ -9,7 +9,7 @@ import uuid
 from support import (Api, Case, PASSWORD, Person, Server, claims, fresh_email, fresh_source, header_of, login,
                      on_every_worker, person, register, together, uuid7)
 
-ENGINES = 'sqlite'      # its statements meet PostgreSQL in fault/test_freshness and flow/test_two_nodes
+ENGINES = 'sqlite (postgres)'      # its statements meet PostgreSQL in fault/test_freshness and flow/test_two_nodes
 
 KEY = re.compile(r'gh_[0-9A-Za-z]{8}_[0-9A-Za-z_-]{43}')
 GRACE = 10

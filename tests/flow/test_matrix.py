@@ -8,7 +8,7 @@ import unittest
 
 from support import Api, Case, PASSWORD, Person, Server, fresh_email, person, uuid7
 
-ENGINES = 'sqlite'      # the gates do not know the store
+ENGINES = 'sqlite (postgres)'      # the gates do not know the store
 
 ROLES = ('admin', 'manager', 'analyst', 'user', 'viewer', 'api_user')
 OWNED = ('startups', 'agents', 'tasks', 'teams', 'projects', 'generations', 'models', 'templates')

@@ -10,7 +10,7 @@ from unittest import mock
 from support import Api, Case, Person, Server, fresh_email, register
 from support.wire import Conn, request
 
-ENGINES = 'sqlite'      # its rows meet PostgreSQL in test_lists_equal_gates
+ENGINES = 'sqlite (postgres)'      # its rows meet PostgreSQL in test_lists_equal_gates
 
 server = None
 people = {}

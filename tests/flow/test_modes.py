@@ -6,7 +6,7 @@ import uuid
 from support import (Api, Case, PASSWORD, Person, Server, fresh_email, fresh_source, login, on_every_worker, person,
                      register)
 
-ENGINES = 'sqlite'      # nodes that share a store have fault/test_mode_nodes
+ENGINES = 'sqlite (postgres)'      # nodes that share a store have fault/test_mode_nodes
 
 REASON = 'a drill, so that it is known'
 SAFE_MODES = 'degraded', 'read_only', 'lockdown'

@@ -9,7 +9,7 @@ import unittest
 from support import (Api, Case, Conn, PASSWORD, Server, fresh_email, fresh_source, login, person, register, request,
                      strict_json, uuid7)
 
-ENGINES = 'sqlite'      # what is shown comes from above the store
+ENGINES = 'sqlite (postgres)'      # what is shown comes from above the store
 
 server = admin = me = None
 secrets = set()         # whatever must never stand in a log

@@ -5,7 +5,7 @@ import unittest
 
 from support import API, Api, Case, Server, person, register, uuid7
 
-ENGINES = 'sqlite'      # the gates do not know the store
+ENGINES = 'sqlite (postgres)'      # the gates do not know the store
 
 FAR = '2999-01-01T00:00:00Z'
 server = boss = None
