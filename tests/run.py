@@ -7,10 +7,10 @@
 
 Jobs are the cmocka and fuzz-replay programs that meson declares, and each tests/**/test_*.py: those of
 flow once for each engine, as flow/test_http and flow/test_http@postgres, unless the module says
-otherwise in its ENGINES; LONG=1 leaves none of them out. A job has a folder of its own (TMPDIR, removed afterwards), a time limit, and a
-sanitizer log that must stay empty; what it leaves running is ended and counted as a failure. When one of
-the jobs wants it, a private PostgreSQL and Redis run meanwhile: TEST_POSTGRES_URL (a database's name is
-to be appended) and TEST_REDIS_URL.
+otherwise in its ENGINES; LONG=1 leaves none of them out. A job has a folder of its own (TMPDIR, removed
+afterwards), a time limit, and a sanitizer log that must stay empty; what it leaves running is ended and
+counted as a failure. When one of the jobs wants it, a private PostgreSQL and Redis run meanwhile:
+TEST_POSTGRES_URL (a database's name is to be appended) and TEST_REDIS_URL.
 """
 import concurrent.futures
 import contextlib

@@ -258,8 +258,8 @@ def line_of(text, mutant):
     return text.splitlines()[mutant.line - 1].strip()
 
 
-def judge_all(todo, judge, remembered, listed):
-    """Verdicts in the order of todo; survivors that are not listed are said as they are found."""
+def judge_all(chosen, judge, remembered, listed):
+    """Verdicts in the order of chosen; survivors that are not listed are said as they are found."""
     def one(what):
         known = remembered.get(*what)
         verdict = known or judge.says(*what)
@@ -268,7 +268,7 @@ def judge_all(todo, judge, remembered, listed):
         return verdict
     verdicts = []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for (source, text, mutant), verdict in zip(todo, pool.map(one, todo)):
+        for (source, text, mutant), verdict in zip(chosen, pool.map(one, chosen)):
             verdicts.append(verdict)
             code = line_of(text, mutant)
             if verdict == SURVIVED and (source, code, mutant.change) not in listed:
@@ -276,11 +276,11 @@ def judge_all(todo, judge, remembered, listed):
     return verdicts
 
 
-def report(todo, verdicts, listed):
+def report(chosen, verdicts, listed):
     """Prints what the list says wrongly, and the sum; gives the exit status."""
     lives = [(source, line_of(text, mutant), mutant.change)
-             for (source, text, mutant), verdict in zip(todo, verdicts) if verdict == SURVIVED]
-    files = {source for source, _, _ in todo}
+             for (source, text, mutant), verdict in zip(chosen, verdicts) if verdict == SURVIVED]
+    files = {source for source, _, _ in chosen}
     stale = [name for name in listed if name[0] in files and name not in lives]
     for name in stale:
         print(f'not among the survivors, but listed as equivalent: {" | ".join(name)}')
@@ -288,7 +288,7 @@ def report(todo, verdicts, listed):
     known = sum(name in listed for name in lives)
     print(f'{caught + survived} mutants, {caught} caught, {survived} survived'
           + (f' ({known} of them listed as equivalent)' if known else ''))
-    return 1 if survived > known or stale or not todo else 0
+    return 1 if survived > known or stale or not chosen else 0
 
 
 def main(root, folders, listed, arguments):
@@ -297,14 +297,14 @@ def main(root, folders, listed, arguments):
     parser.add_argument('--flow', action='store_true')
     parser.add_argument('filter', nargs='?', default='')
     args = parser.parse_args(arguments)
-    todo = collect(root, args.filter)
+    chosen = collect(root, args.filter)
     remembered = Remembered(os.path.join(root, folders[0], 'mutants.jsonl'), args.fresh)
     builds = [Build(root, folder, sanitized=i > 0) for i, folder in enumerate(folders)]
     with tempfile.TemporaryDirectory(prefix='gatehouse-mutate-', dir=room()) as work:
         for build in builds:
             build.measure(work)
-    verdicts = judge_all(todo, Judge(builds, flow_tests if args.flow else None), remembered, listed)
-    return report(todo, verdicts, listed)
+    verdicts = judge_all(chosen, Judge(builds, flow_tests if args.flow else None), remembered, listed)
+    return report(chosen, verdicts, listed)
 
 
 if __name__ == '__main__':
