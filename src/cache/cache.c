@@ -343,11 +343,23 @@ static bool meet(struct flight *f, struct epochs *under, struct arena *a, struct
     }
 }
 
+/* What memory has and may be used as it is; NULL: nothing. */
+static struct entry *at_hand(const struct cache *c, enum cache_type type, struct str key)
+{
+    struct entry *e = memory_find(c->memory, type, key, hash_of(type, key));
+    return e && e->dies > clock_mono() && epochs_fresh(&e->under) ? e : NULL;
+}
+
+bool cache_holds(const struct cache *c, enum cache_type type, struct str key)
+{
+    return at_hand(c, type, key) != NULL;
+}
+
 bool cache_recall(struct cache *c, enum cache_type type, struct str key, struct epochs *under,
                   struct str *value)
 {
-    struct entry *e = memory_find(c->memory, type, key, hash_of(type, key));
-    if (!e || e->dies <= clock_mono() || !epochs_fresh(&e->under) || ages(e, type))
+    struct entry *e = at_hand(c, type, key);
+    if (!e || ages(e, type))
         return false;
     *value = use(e, under);
     count(type, HIT);
@@ -377,12 +389,6 @@ enum cache_got cache_get(struct cache *c, enum cache_type type, struct str key,
         return got;
     count(type, alive ? STALE : MISS);
     return look_for(c, type, key, hash, under, false, w);
-}
-
-bool cache_holds(const struct cache *c, enum cache_type type, struct str key)
-{
-    const struct entry *e = c->off ? NULL : memory_find(c->memory, type, key, hash_of(type, key));
-    return e && e->dies > clock_mono() && epochs_fresh(&e->under);
 }
 
 bool cache_shared(const struct cache *c)
