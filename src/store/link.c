@@ -8,7 +8,7 @@
 
 #define CONNECT_PATIENCE (2 * SECOND)
 #define BACKOFF_FIRST (SECOND / 20)
-#define BACKOFF_MOST (SECOND / 2)
+#define BACKOFF_MOST (SECOND / 4)
 #define GOOD_AFTER (5 * SECOND) /* a connection that lasted so long was no failure */
 #define IDLE_MOST MINUTE
 #define COMING_MOST 6 /* connections of all lanes at once: a password and a hundred statements take their time */
@@ -17,7 +17,7 @@ static void link_move(struct link *k, enum link_state to);
 
 /* ---- ends ---- */
 
-/* 50 ms doubling to 500 ms, less up to a half, so that not all come at once. */
+/* 50 ms doubling to 250 ms, less up to a half, so that not all come at once. */
 static int64_t backoff(const struct link *k)
 {
     int64_t wait = BACKOFF_FIRST << (k->failures < 4 ? k->failures : 4);
