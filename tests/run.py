@@ -36,6 +36,7 @@ PARALLEL, FAULTS = 4, 2     # jobs at once, and how many of them may be faults, 
 PROGRAM_SECONDS = 120
 CASE_SECONDS = 180
 ALL_SECONDS = 13 * 60
+MEMORY = 4 << 30            # bytes free that the whole run wants of a folder in memory
 SERVICES = ('TEST_POSTGRES_URL', 'TEST_REDIS_URL')
 
 printing = threading.Lock()
@@ -100,11 +101,20 @@ def wants_services(job):
     return job.engine == 'postgres' or any(name.encode() in text for name in SERVICES)
 
 
+def make_top():
+    """The folder of all that is made: in memory where that has the room, unless TMPDIR says where."""
+    memory = '/dev/shm'
+    roomy = 'TMPDIR' not in os.environ and os.path.isdir(memory) and os.access(memory, os.W_OK) \
+        and shutil.disk_usage(memory).free >= MEMORY
+    folder = os.path.realpath(tempfile.mkdtemp(prefix='gatehouse-test-', dir=memory if roomy else None))
+    os.chmod(folder, 0o711)     # a database may run as another user
+    return folder
+
+
 @contextlib.contextmanager
 def services(wanted=True):
     """A PostgreSQL and a Redis in a folder of their own; gives their addresses by the names of the environment."""
-    folder = os.path.realpath(tempfile.mkdtemp(prefix='gatehouse-test-'))
-    os.chmod(folder, 0o711)     # the database may run as another user
+    folder = make_top()
     started = []
     try:
         if wanted:
@@ -278,8 +288,7 @@ class Line:
 
 
 def run_all(build, wanted):
-    top = os.path.realpath(tempfile.mkdtemp(prefix='gatehouse-test-'))
-    os.chmod(top, 0o711)        # a job may start a database, as another user
+    top = make_top()
     stop = threading.Event()
     done = []
     jobs = find_jobs(build, wanted)
