@@ -229,6 +229,12 @@ static bool room(const struct pool *p)
     return p->queued < POOL_QUEUE + free_places;
 }
 
+/* How long an ask waits for a connection: the first one takes longer, while all of them begin. */
+static int64_t patience(const struct pool *p)
+{
+    return p->met ? SECOND : FIRST_HOPE;
+}
+
 /* A further connection, when there may be one. */
 static void pool_grow(struct pool *p)
 {
@@ -246,7 +252,7 @@ bool pool_take(struct pool *p, struct job *job)
     int64_t now = clock_mono_now();
     job->ask.deadline = job->ask.asked + p->pg->pools[job_lane(job)].limit; /* a ping may be far from home */
     if (pool_asleep(p) && now >= p->grow_at) {
-        p->hope = now + SECOND;
+        p->hope = now + patience(p);
         pool_grow(p);
     }
     if (!p->in[LINK_READY] && now >= p->hope) {
@@ -324,7 +330,7 @@ static void pool_expire(struct pool *p, int64_t now)
     for (struct list *node = p->queue.next, *next; node != &p->queue; node = next) {
         next = node->next;
         struct job *job = job_of_node(node);
-        bool waited = none && (now >= p->hope || now - job->ask.asked >= SECOND);
+        bool waited = none && (now >= p->hope || now - job->ask.asked >= patience(p));
         if (now < job->ask.deadline && !waited)
             continue;
         list_remove(node);

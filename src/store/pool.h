@@ -1,5 +1,5 @@
 /* store/pool.h: one pool of connections, and the asks that wait for one of them. A lane without any connection fails
- * its asks at once, unless it may have one within the second.
+ * its asks at once, unless it may have one within the second, or within three where it has had none yet.
  */
 #ifndef STORE_POOL_H
 #define STORE_POOL_H
