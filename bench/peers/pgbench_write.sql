@@ -8,8 +8,13 @@ begin;
 insert into startups (id, owner_id, name, industry, stage, status, metadata, version, created_at, updated_at)
 values (gen_random_uuid(), :owner, 'Startup new', 'computing', 'seed', 'active', '{}', 1, 1763596800000000,
     1763596800000000);
-insert into audit (id, at, principal_kind, principal_id, session_id, action, target, correlation, address, detail)
-values (gen_random_uuid(), 1763596800000000, 'user', :owner, :session, 'startup.create', gen_random_uuid(),
-    '0123456789abcdef0123456789abcdef', '127.0.0.1', '{"fields":["name","industry","stage"]}');
+with row as (select gen_random_uuid() as id),
+    queued as (insert into audit_tail (id) select id from row)
+insert into audit (id, writer, sequence, at, principal_kind, principal_id, session_id, action, target, outcome, decision, risk,
+    correlation, subject, sealed, mac)
+select id, id, 1, 1763596800000000, 'user', :owner, :session, 'startup.create', gen_random_uuid(), 'made', id, 'green',
+    '0123456789abcdef0123456789abcdef', :owner, convert_to('127.0.0.1{"fields":["name","industry","stage"]}', 'UTF8'),
+    sha256(convert_to('0123456789abcdef0123456789abcdef', 'UTF8'))
+from row;
 commit;
 \endpipeline
