@@ -10,7 +10,7 @@
 /* Sets the key; once, in the master before the fork, so that all workers agree on slots of the shared segment. */
 void hash_seed(const uint8_t key[16]);
 uint64_t hash_bytes(const void *p, size_t n);
-/* With a kind mixed in, so that one id names different things without a copy. */
+/* With a kind behind the bytes, so that one id names different things without a copy. */
 uint64_t hash_kind(uint32_t kind, const void *p, size_t n);
 
 #endif

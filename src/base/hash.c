@@ -45,20 +45,28 @@ static inline void sip_word(struct sip *s, uint64_t word)
     s->v0 ^= word;
 }
 
-/* `before` counts the bytes that were absorbed already. */
-static inline uint64_t sip_end(struct sip *s, const void *bytes, size_t n, size_t before)
+/* Absorbs whole words; what is left over, at most 7 bytes, comes back as a number. */
+static inline uint64_t sip_words(struct sip *s, const uint8_t *p, size_t n)
 {
-    const uint8_t *p = bytes;
-    uint64_t last = (uint64_t)(n + before) << 56, word;
-
-    for (; n >= 8; p += 8, n -= 8) {
+    uint64_t word, rest = 0;
+    size_t left = n % 8;
+    for (const uint8_t *end = p + (n - left); p < end; p += 8) {
         memcpy(&word, p, 8);
         sip_word(s, word);
     }
-    for (size_t i = 0; i < n; i++)
-        last |= (uint64_t)p[i] << (8 * i);
-    sip_word(s, last);
+    if (left > 0 && n > 8) {
+        memcpy(&rest, p + left - 8, 8); /* p is behind the words now */
+        return rest >> (64 - 8 * left);
+    }
+    for (size_t i = 0; i < left; i++)
+        rest |= (uint64_t)p[i] << (8 * i);
+    return rest;
+}
 
+/* n: bytes of the whole message, of which `rest` are the last. */
+static inline uint64_t sip_end(struct sip *s, uint64_t rest, size_t n)
+{
+    sip_word(s, rest | (uint64_t)n << 56);
     s->v2 ^= 0xff;
     sip_round(s);
     sip_round(s);
@@ -69,12 +77,17 @@ static inline uint64_t sip_end(struct sip *s, const void *bytes, size_t n, size_
 uint64_t hash_bytes(const void *p, size_t n)
 {
     struct sip s = sip_begin();
-    return sip_end(&s, p, n, 0);
+    uint64_t rest = sip_words(&s, p, n);
+    return sip_end(&s, rest, n);
 }
 
 uint64_t hash_kind(uint32_t kind, const void *p, size_t n)
 {
     struct sip s = sip_begin();
-    sip_word(&s, kind);
-    return sip_end(&s, p, n, 8);
+    uint64_t rest = sip_words(&s, p, n);
+    size_t bits = n % 8 * 8;
+    if (bits <= 24) /* the kind has room in the last word, behind what is left over */
+        return sip_end(&s, rest | (uint64_t)kind << bits, n + sizeof(kind));
+    sip_word(&s, rest | (uint64_t)kind << bits);
+    return sip_end(&s, (uint64_t)kind >> (64 - bits), n + sizeof(kind));
 }

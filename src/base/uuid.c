@@ -112,6 +112,7 @@ bool uuid_parse(struct str text, struct uuid *out)
 
     struct uuid id;
     unsigned all = DIGIT;
+#pragma GCC unroll 16
     for (int i = 0; i < 16; i++) {
         const char *pair = text.p + places[i];
         unsigned high = digits[(unsigned char)pair[0]], low = digits[(unsigned char)pair[1]];
@@ -134,6 +135,7 @@ bool uuid_acceptable(const struct uuid *id)
         return false;
 
     uint8_t times[16] = { 0 };
+#pragma GCC unroll 16
     for (int i = 0; i < 16; i++) {
         times[id->b[i] >> 4]++;
         times[id->b[i] & 15]++;

@@ -70,13 +70,15 @@ static inline bool entry_owned(const struct table *t, uint32_t entry, uint64_t k
     return owner >> OWNER_TIME_BITS == key << OWNER_TIME_BITS >> OWNER_TIME_BITS;
 }
 
-/* Which entries of a row are the key's: one bit for each. Written out, as this is what a spend mostly does. */
+/* Which entries of a row are the key's: one bit for each. This is what a spend mostly does. */
 static inline uint32_t row_owned(const struct row *row, uint64_t key)
 {
-#define OWNED(way) (uint32_t)(atomic_load(&row->owner[way]) >> OWNER_TIME_BITS == owned) << way
-    uint64_t owned = key << OWNER_TIME_BITS >> OWNER_TIME_BITS;
-    return OWNED(0) | OWNED(1) | OWNED(2) | OWNED(3) | OWNED(4) | OWNED(5) | OWNED(6) | OWNED(7);
-#undef OWNED
+    uint64_t word = key << OWNER_TIME_BITS;
+    uint32_t owned = 0;
+#pragma GCC unroll 8
+    for (int way = WAYS - 1; way >= 0; way--) /* the sum takes the carry of the comparison in */
+        owned += owned + ((atomic_load(&row->owner[way]) ^ word) < UINT64_C(1) << OWNER_TIME_BITS);
+    return owned;
 }
 
 /* The same of a key's candidates; usually it is one. */

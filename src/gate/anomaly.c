@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "gate/facts.h"
 #include "gate/respond.h"
+#include "gate/risk.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #define ERRORS_LEAST 20
 #define PROBES_MOST 10
 #define MEAN_MINUTES 4096 /* with requests: so far back the mean reaches */
+
+#define USUAL 1 /* the family of all usual clients, and of who sends no agent */
 
 #define WAYS 4
 #define SETS 4096u
@@ -126,7 +129,7 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-/* Whether the agent's product (RFC 9110 section 10.1.5) is one of the usual clients of APIs; none at all is too. */
+/* Whether the agent's product (RFC 9110 section 10.1.5) is one of the usual clients of APIs. */
 static bool usual(struct str agent)
 {
     static const char *const clients[] = {
@@ -148,25 +151,24 @@ static bool usual(struct str agent)
                                           (agent.p[n] >= 'A' && agent.p[n] <= 'Z'))))
             return true;
     }
-    return agent.n == 0;
+    return false;
 }
 
 /* By FNV-1a, which is the same on every node and after every start: devices are remembered by it. */
 static uint16_t family_of(struct str agent)
 {
     uint32_t hash = 2166136261u;
-    size_t n = 0;
-    if (usual(agent))
-        return 1;
-    for (size_t i = 0; i < agent.n && n < 256; i++) {
+    agent = risk_agent_kept(agent); /* what is kept of a session's is compared with what comes */
+    if (agent.n == 0 || usual(agent))
+        return USUAL;
+    for (size_t i = 0; i < agent.n; i++) {
         char c = agent.p[i];
         if ((c >= '0' && c <= '9') || c == '.' || c == '_')
             continue;
         hash = (hash ^ (unsigned char)lower(c)) * 16777619u;
-        n++;
     }
     uint16_t family = (uint16_t)(hash >> 16 ^ hash);
-    return family > 1 ? family : 2;
+    return family > USUAL ? family : USUAL + 1;
 }
 
 /* Remembers what it said lately, so that most requests only compare. */
@@ -177,7 +179,9 @@ uint16_t anomaly_agent(struct str agent)
         uint8_t n; /* 0: free */
         char text[200];
     } known[64];
-    if (agent.n == 0 || agent.n > sizeof(known[0].text))
+    if (agent.n == 0)
+        return USUAL;
+    if (agent.n > sizeof(known[0].text))
         return family_of(agent);
     size_t at = hash_bytes(agent.p, agent.n) % COUNT(known);
     if (!str_eq(agent, (struct str){ known[at].text, known[at].n })) {

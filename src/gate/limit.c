@@ -14,7 +14,7 @@ static uint64_t key_of(const struct req *r, uint32_t dimension)
 {
     if (r->who->kind == PRINCIPAL_ANONYMOUS)
         return limits_address(dimension, &r->address);
-    return hash_kind(dimension, r->who->user_id.b, sizeof(r->who->user_id.b));
+    return limits_user(dimension, &r->who->user_id);
 }
 
 /* An address has its own, in gate flood. */

@@ -128,7 +128,7 @@ struct risk_place risk_place_of(const struct req *r)
 {
     return (struct risk_place){
         .network = risk_network(&r->address),
-        .agent = anomaly_agent(risk_agent_kept(r->user_agent)),
+        .agent = anomaly_agent(r->user_agent),
         .country = { r->country[0], r->country[1] },
     };
 }

@@ -139,6 +139,7 @@ static bool id_fits(struct str segment)
     if (segment.n == 0 || str_eq(segment, STR(".")) || str_eq(segment, STR("..")))
         return false;
     bool plain = true;
+#pragma GCC unroll 4
     for (size_t i = 0; i < segment.n; i++)
         plain &= routes.plain[(unsigned char)segment.p[i]];
     return plain;

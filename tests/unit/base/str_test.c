@@ -134,7 +134,7 @@ static void secrets_are_the_same_or_not(void **state)
     assert_false(str_same_secret(STR("S3cret"), STR("s3cret")));
     assert_false(str_same_secret(STR("s3cret"), STR("s3cre")));
 
-    char a[80] = "", b[80] = "";
+    char a[144] = "", b[144] = "";
     for (size_t n = 0; n <= sizeof(a); n++)
         for (size_t bit = 0; bit < 8 * sizeof(a); bit++) {
             b[bit / 8] = (char)(b[bit / 8] ^ 1 << bit % 8);

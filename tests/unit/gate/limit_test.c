@@ -225,7 +225,7 @@ static void each_window_of_a_class_counts(void **state)
     } lengths[] = { { MINUTE, 10 }, { HOUR, 50 }, { DAY, 200 } };
     for (uint32_t i = 0; i < 3; i++) {
         uint32_t dimension = LIMIT_CLASS + RATE_ADMIN * 3 + i;
-        struct window w = { hash_kind(dimension, me.user_id.b, 16), lengths[i].length, 1000,
+        struct window w = { limits_user(dimension, &me.user_id), lengths[i].length, 1000,
                             false };
         tear_down(state);
         set_up(state);

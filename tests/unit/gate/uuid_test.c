@@ -46,6 +46,21 @@ static void ids(void **state)
     }
 }
 
+/* Of an id whose digits are letters, a capital at each place in turn. */
+static void a_capital_is_seen_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < UUID_TEXT; i++) {
+        char id[] = "fabcdefa-bcde-4abc-adef-abcdefabcdea";
+        struct req r = { .target_ids = { .n = 1, .text = { { id, UUID_TEXT } } } };
+        if (id[i] < 'a')
+            continue;
+        assert_int_equal(gate_uuid(&r), NEXT);
+        id[i] = (char)(id[i] - 'a' + 'A');
+        assert_int_equal(gate_uuid(&r), DENY);
+    }
+}
+
 static void the_second_id_counts_too(void **state)
 {
     (void)state;
@@ -108,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids),
+        cmocka_unit_test(a_capital_is_seen_wherever_it_stands),
         cmocka_unit_test(the_second_id_counts_too),
         cmocka_unit_test(ids_are_read_into_their_places),
         cmocka_unit_test(no_id_is_fine),
