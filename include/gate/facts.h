@@ -108,6 +108,9 @@ struct look {
     bool ahead;          /* it has been asked before the look began: r->ahead, read under ahead_under */
     struct epochs ahead_under;
     struct both both;
+    struct req *asker;
+    struct wait beside;  /* of the look for it in the second level, while the principal is looked for there */
+    struct str known;    /* what that found, under ahead_under */
     bool afresh; /* whatever is remembered, and nothing is remembered of it */
 };
 /* Begins it: NEXT when look->err and look->facts are set, WAIT when r->wait will be woken; then call look_again. */
@@ -121,6 +124,9 @@ enum verdict look_again(struct req *r, struct look *look);
  * r->wait wakes when all is answered. A second level of the cache may have the row: where there is one, nothing is
  * asked ahead. */
 struct wait *look_ahead(struct req *r);
+/* The same by who looks for the principal in the second level of the cache: looks there for the row as well. Opens
+ * r->wait and returns, opened, what is to be completed when the principal is answered. */
+struct wait *look_beside(struct req *r);
 
 /* ---- stages, in the order of the pipeline; each in the file of its name ---- */
 

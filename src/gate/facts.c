@@ -121,12 +121,25 @@ static bool take_ahead(struct req *r, struct look *look)
     return true;
 }
 
+/* And what was found beside the principal, if nothing has moved since. */
+static struct str take_beside(struct look *look)
+{
+    struct str known = look->known;
+    look->known = STR_NONE;
+    if (!known.p || !epochs_fresh(&look->ahead_under))
+        return STR_NONE;
+    look->under = look->ahead_under;
+    return known;
+}
+
 static enum verdict look_up(struct req *r, struct look *look)
 {
     enum cache_type type = type_of(look);
-    struct str packed;
+    struct str packed = take_beside(look);
 
     look->asked = false;
+    if (packed.p)
+        return unpacked(r, look, packed);
     /* Of what memory has, no epoch need be read: it carries its own. */
     if (type != CACHE_NONE && cache_recall(r->cache, type, key_of(look), &look->under, &packed))
         return unpacked(r, look, str_copy(&r->arena, packed));
@@ -280,21 +293,66 @@ static bool look_new(struct req *r, const struct uuid *id)
     return r->look;
 }
 
-struct wait *look_ahead(struct req *r)
+/* A look at the row in the path, before gate uuid has seen its id; NULL: there is none to be had, or memory has it. */
+static struct look *look_early(struct req *r)
 {
     struct uuid id;
     if (r->look || !r->resource || !looked_at(r) || !uuid_parse(r->target_ids.text[0], &id) ||
-        !uuid_acceptable(&id) || cache_shared(r->cache) || !look_new(r, &id))
-        return &r->wait;
+        !uuid_acceptable(&id) || !look_new(r, &id))
+        return NULL;
     struct look *look = r->look;
-    enum cache_type type = type_of(look);
     add_epochs(look);
     look->ahead_under = look->under;
-    if (type != CACHE_NONE && cache_holds(r->cache, type, key_of(look)))
+    enum cache_type type = type_of(look);
+    return type != CACHE_NONE && cache_holds(r->cache, type, key_of(look)) ? NULL : look;
+}
+
+struct wait *look_ahead(struct req *r)
+{
+    struct look *look = cache_shared(r->cache) ? NULL : look_early(r);
+    if (!look)
         return &r->wait;
     look->ahead = true;
     both_begin(&look->both, &r->wait);
     store_ask(r->store, stmt_of(look->res), &look->param, &r->ahead, &look->both.second);
+    return &look->both.first;
+}
+
+/* What nobody has yet, gate facts looks for again when it comes to that: the principal may be denied before. */
+static bool beside_waits(struct look *look)
+{
+    struct req *r = look->asker;
+    enum cache_type type = type_of(look);
+    enum cache_got got = cache_get(r->cache, type, key_of(look), &look->ahead_under, &r->arena,
+                                   &look->known, &look->beside);
+    if (got == CACHE_FILL)
+        cache_drop(r->cache, type, key_of(look));
+    return got == CACHE_WAIT;
+}
+
+static void beside_here(struct wait *w)
+{
+    struct look *look = LIST_OF(w, struct look, beside);
+    if (!beside_waits(look))
+        wait_done(&look->both.second);
+}
+
+struct wait *look_beside(struct req *r)
+{
+    struct look *look = cache_shared(r->cache) ? look_early(r) : NULL;
+    bool waits = false;
+    if (look && type_of(look) != CACHE_NONE) {
+        look->asker = r;
+        wait_init(&look->beside, beside_here);
+        waits = beside_waits(look);
+    }
+    if (!waits) {
+        wait_open(&r->wait);
+        return &r->wait;
+    }
+    both_begin(&look->both, &r->wait);
+    wait_open(&look->both.first);
+    wait_open(&look->both.second);
     return &look->both.first;
 }
 

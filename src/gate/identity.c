@@ -25,6 +25,11 @@ struct caller {
     struct known known;
     struct subject_look *signer; /* of a signed URL */
     stage_fn *then;       /* goes on when the wait is woken */
+    struct req *r;
+    struct wait asked;    /* of the cache, whose answer is then in the next two */
+    enum cache_got got;
+    struct str value;
+    struct wait *whole;   /* what that completes */
     struct str token;
     struct claims claims; /* of an access token */
     struct str public, secret; /* of a key */
@@ -79,24 +84,47 @@ static bool recall(struct req *r)
     return who->memberships != NULL;
 }
 
-/* Looks into the cache. NEXT: c->known is filled. Else it waits for who loads it, then looks `again`, or is the
- * one to load it and begins to `ask`. */
-static enum verdict remember(struct req *r, stage_fn *again, stage_fn *ask)
+/* What is to be loaded by this request is dropped if it ends before. */
+static void look_into_cache(struct caller *c)
+{
+    struct req *r = c->r;
+    c->got = cache_get(r->cache, CACHE_SESSION, name_of(c), &r->carried[0], &r->arena, &c->value,
+                       &c->asked);
+    if (c->got != CACHE_FILL)
+        return;
+    r->filling.type = CACHE_SESSION;
+    r->filling.key = name_of(c);
+}
+
+static void cache_answers(struct wait *w)
+{
+    struct caller *c = LIST_OF(w, struct caller, asked);
+    look_into_cache(c);
+    if (c->got != CACHE_WAIT)
+        wait_done(c->whole);
+}
+
+/* The cache has answered. NEXT: c->known is filled. Else this request is the one to load it and begins to `ask`. */
+static enum verdict remembered(struct req *r, stage_fn *ask)
 {
     struct caller *c = caller_of(r);
-    struct str value;
-    switch (cache_get(r->cache, CACHE_SESSION, name_of(c), &r->carried[0], &r->arena, &value,
-                      &r->wait)) {
-    case CACHE_HIT:
-        return read_known(c, value) ? NEXT : req_deny(r, ERR_NO_MEMORY);
-    case CACHE_WAIT:
-        c->then = again;
-        return WAIT;
-    default:
-        r->filling.type = CACHE_SESSION;
-        r->filling.key = name_of(c);
+    if (c->got == CACHE_FILL)
         return ask(r);
-    }
+    return read_known(c, c->value) ? NEXT : req_deny(r, ERR_NO_MEMORY);
+}
+
+/* Looks into the cache; when that takes its time, `then` goes on. */
+static enum verdict remember(struct req *r, stage_fn *then, stage_fn *ask)
+{
+    struct caller *c = caller_of(r);
+    c->r = r;
+    c->then = then;
+    wait_init(&c->asked, cache_answers);
+    look_into_cache(c);
+    if (c->got != CACHE_WAIT)
+        return remembered(r, ask);
+    c->whole = look_beside(r);
+    return WAIT;
 }
 
 /* The load is over: others go on with what it found, or look for themselves. */
@@ -138,7 +166,7 @@ static void set_role(struct principal *who, struct str role)
 /* ---- a session, by its access token ---- */
 
 static stage_fn token_load_keys, token_verify, token_keys_here;
-static stage_fn session_look, session_ask, session_here;
+static stage_fn session_look, session_remembered, session_ask, session_here;
 
 static enum verdict token_read(struct req *r)
 {
@@ -182,18 +210,30 @@ static enum verdict session_judge(struct req *r)
     return NEXT;
 }
 
-/* The epochs are read before the entry is: what moves in between makes it stale for later, never fresh. */
-static enum verdict session_look(struct req *r)
+/* The epochs are read before the entry is, and before the store is asked: what moves in between makes it stale for
+ * later, never fresh. */
+static void add_session_epochs(struct req *r)
 {
     const struct claims *claims = &caller_of(r)->claims;
     struct epochs *under = &r->carried[0];
-    if (recall(r))
-        return session_judge(r);
     *under = (struct epochs){ 0 };
     epochs_add(under, EPOCH_USER, claims->sub.b, sizeof(claims->sub.b));
     epochs_add(under, EPOCH_SESSION, claims->sid.b, sizeof(claims->sid.b));
     epochs_add(under, EPOCH_ROLES, NULL, 0);
-    enum verdict v = remember(r, session_look, session_ask);
+}
+
+static enum verdict session_look(struct req *r)
+{
+    if (recall(r))
+        return session_judge(r);
+    add_session_epochs(r);
+    enum verdict v = remember(r, session_remembered, session_ask);
+    return v == NEXT ? session_judge(r) : v;
+}
+
+static enum verdict session_remembered(struct req *r)
+{
+    enum verdict v = remembered(r, session_ask);
     return v == NEXT ? session_judge(r) : v;
 }
 
@@ -201,6 +241,7 @@ static enum verdict session_ask(struct req *r)
 {
     struct caller *c = caller_of(r);
     c->then = session_here;
+    add_session_epochs(r);
     ask_principal_by_session(r->store, &r->arena, &c->claims.sid, &r->found, look_ahead(r));
     return WAIT;
 }
@@ -250,7 +291,7 @@ static enum verdict session_here(struct req *r)
 
 /* ---- an API key ---- */
 
-static stage_fn key_look, key_ask, key_here;
+static stage_fn key_look, key_remembered, key_ask, key_here;
 
 static enum verdict key_judge(struct req *r)
 {
@@ -284,19 +325,30 @@ static bool owner_was_known(struct req *r)
     return was;
 }
 
-static enum verdict key_look(struct req *r)
+/* From what the cache has said. */
+static enum verdict key_goes_on(struct req *r, enum verdict v)
 {
-    add_key_epochs(r);
-    enum verdict v = remember(r, key_look, key_ask);
     if (v != NEXT)
         return v;
     return owner_was_known(r) ? key_judge(r) : key_look(r);
+}
+
+static enum verdict key_look(struct req *r)
+{
+    add_key_epochs(r);
+    return key_goes_on(r, remember(r, key_remembered, key_ask));
+}
+
+static enum verdict key_remembered(struct req *r)
+{
+    return key_goes_on(r, remembered(r, key_ask));
 }
 
 static enum verdict key_ask(struct req *r)
 {
     struct caller *c = caller_of(r);
     c->then = key_here;
+    add_key_epochs(r);
     ask_principal_by_apikey(r->store, &r->arena, c->public, &r->found, look_ahead(r));
     return WAIT;
 }

@@ -21,6 +21,8 @@ static inline void assert_bytes(struct str s, struct str wanted, const char *fil
     _fail(file, line);
 }
 
+#ifndef COUNT /* nor route/resource.h */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#endif
 
 #endif

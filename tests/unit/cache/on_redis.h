@@ -77,7 +77,7 @@ static struct {
     bool in_time;
 } waiting;
 
-static inline void look_again(void *owner)
+static inline void look_at_clock(void *owner)
 {
     (void)owner;
     waiting.in_time = waiting.done && waiting.done(waiting.of);
@@ -93,7 +93,7 @@ static inline bool run_until(bool (*done)(void *of), void *of, int64_t microseco
     waiting.until = clock_mono_now() + microseconds;
     wait_init(&waiting.wait, woken);
     wait_open(&waiting.wait);
-    struct ticker *ticker = ticker_new(1, look_again, NULL);
+    struct ticker *ticker = ticker_new(1, look_at_clock, NULL);
     loop_run();
     ticker_free(ticker);
     return waiting.in_time;
