@@ -139,7 +139,10 @@ static void *alloc_slow(struct arena *a, size_t size)
     if (size > PTRDIFF_MAX - HEADER - ALIGN)
         return refuse(a);
 
-    size_t need = size ? ROUND(size) : ALIGN;
+    if (size == 0)
+        return arena_alloc(a, ALIGN); /* nothing is a place of its own as well */
+
+    size_t need = ROUND(size);
     if (need > ARENA_BLOCK - HEADER)
         return alloc_alone(a, need);
 

@@ -303,6 +303,8 @@ static enum verdict key_judge(struct req *r)
     return NEXT;
 }
 
+#define KEY_EPOCHS 3 /* the owner's included */
+
 /* The owner's epoch can only be added once the owner is known: what was read until then serves to know that, and
  * is read again. */
 static void add_key_epochs(struct req *r)
@@ -320,7 +322,7 @@ static void add_key_epochs(struct req *r)
 static bool owner_was_known(struct req *r)
 {
     struct caller *c = caller_of(r);
-    bool was = c->owner_known;
+    bool was = c->owner_known || r->carried[0].n == KEY_EPOCHS; /* as of what memory has */
     c->owner_known = true;
     return was;
 }

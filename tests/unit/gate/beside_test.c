@@ -137,7 +137,8 @@ static void many_at_once_have_it_all(void **state)
         assert_int_equal(goes_on(all[i]), NEXT);
         let_go(all[i]);
     }
-    assert_int_equal(asks(), before + 2); /* the key, which nobody had loaded: it is read to know its owner, then again */
+    /* The key nobody had loaded: it is read to know its owner, then again. */
+    assert_int_equal(asks(), before + 2);
 }
 
 static void what_moves_meanwhile_is_read_again(void **state)
