@@ -67,22 +67,21 @@ class Build:
         self.root, self.folder, self.sanitized = root, os.path.join(root, folder), sanitized
         self.programs = sorted(glob.glob(os.path.join(self.folder, PROGRAMS)))
         names = [os.path.relpath(path, self.folder) for path in self.programs]
-        self.commands = subprocess.run(['ninja', '-t', 'commands', *names], cwd=self.folder, check=True,
-                                       capture_output=True, text=True).stdout.splitlines()
+        said = subprocess.run(['ninja', '-t', 'commands', *names], cwd=self.folder, check=True,
+                              capture_output=True, text=True).stdout
+        self.commands = [[word for word in shlex.split(line) if word != 'ccache'] for line in said.splitlines()]
         self.seconds, self.symbols = {}, {}
 
     def command_for(self, output):
         """Of the command that makes this file: its words."""
-        for line in self.commands:
-            words = [word for word in shlex.split(line) if word != 'ccache']
+        for words in self.commands:
             if '-o' in words and words[words.index('-o') + 1] == output:
-                return words
+                return list(words)
         raise SystemExit(f'{self.folder} does not make {output}')
 
     def object_of(self, source):
         wanted = os.path.relpath(os.path.join(self.root, source), self.folder)
-        for line in self.commands:
-            words = shlex.split(line)
+        for words in self.commands:
             if '-c' in words and words[words.index('-c') + 1] == wanted:
                 return words[words.index('-o') + 1]
         raise SystemExit(f'{self.folder} does not compile {source}')
