@@ -78,9 +78,8 @@ static bool recall(struct req *r)
     if (!cache_recall(r->cache, CACHE_SESSION, name_of(c), &r->carried[0], &lent) ||
         !read_known(c, lent))
         return false;
-    if (who->nmemberships > 0)
-        who->memberships = (const void *)arena_copy(&r->arena, who->memberships,
-                                                    who->nmemberships * sizeof(struct membership));
+    who->memberships = (const void *)arena_copy(&r->arena, who->memberships,
+                                                who->nmemberships * sizeof(struct membership));
     return who->memberships != NULL;
 }
 
@@ -468,7 +467,6 @@ enum verdict gate_identity(struct req *r)
         return req_deny(r, ERR_NO_MEMORY);
     r->who = &c->known.who;
     r->who->expires = INT64_MAX;
-    r->carried[0] = (struct epochs){ 0 };
 
     if (r->local)
         return operator(r);

@@ -243,6 +243,39 @@ static void what_is_remembered_and_not_ours_is_not_used(void **state)
     }
 }
 
+/* What is found without the owner's epoch, as another node's may be, serves to know the owner and no further. */
+static void a_key_that_does_not_stand_on_its_owner_is_read_again(void **state)
+{
+    (void)state;
+    char name[9] = "k", value[KNOWN];
+    const struct str key_name = { name, sizeof(name) };
+    struct principal known = { .kind = PRINCIPAL_APIKEY, .user_id = user, .session_id = key_id,
+                               .live = true, .expires = INT64_MAX };
+    struct epochs under = { 0 };
+    struct str none;
+    struct wait w;
+    cache_free(cache);
+    cache = cache_new(&(struct cache_setup){ .max_bytes = 0 }); /* each has what is loaded, and it is gone */
+    assert_non_null(cache);
+    memcpy(name + 1, key_text + 3, 8);
+    memcpy(value, &known, sizeof(known));
+    sha256((struct str){ key_text + APIKEY_TEXT - APIKEY_SECRET, APIKEY_SECRET },
+           (uint8_t *)value + sizeof(known));
+    epochs_add(&under, EPOCH_APIKEY, key_text + 3, 8);
+    epochs_add(&under, EPOCH_ROLES, NULL, 0);
+    wait_init(&w, woke);
+    assert_int_equal(cache_get(cache, CACHE_SESSION, key_name, &under, &f.arena, &none, &w),
+                     CACHE_FILL);
+    run("update users set status = 'suspended'");
+    struct asker *a = arrives(key());
+    assert_int_equal(a->v, WAIT);
+    cache_fill(cache, CACHE_SESSION, key_name, &under, (struct str){ value, sizeof(value) });
+    settle();
+    assert_false(a->r.who->live);
+    assert_int_equal(a->r.carried[0].n, 3);
+    expect(a, NEXT, OK);
+}
+
 #undef TEST
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, tear_down)
 
@@ -258,6 +291,7 @@ int main(void)
         TEST(teams_that_are_none_are_503),
         TEST(a_key_whose_hash_is_none_is_503),
         TEST(what_is_remembered_and_not_ours_is_not_used),
+        TEST(a_key_that_does_not_stand_on_its_owner_is_read_again),
     };
     return cmocka_run_group_tests_name("gate/identity_fails", tests, NULL, NULL);
 }

@@ -20,16 +20,36 @@ static void the_operator_of_this_machine(void **state)
     a->v = gate_identity(&a->r);
     assert_int_equal(a->r.who->kind, PRINCIPAL_OPERATOR);
     assert_int_equal(a->r.who->permits, PERMIT_ALL);
+    assert_true(a->r.who->live && a->r.who->expires == INT64_MAX);
+    assert_string_equal(a->r.who->role, "operator");
     expect(a, NEXT, OK);
 }
 
 static void what_is_present_and_bad_is_refused(void **state)
 {
     (void)state;
-    static const char *const rows[] = { "", "Bearer", "Bearer ", "Bearer x", "Basic YTpi", "bearer", "Bearergh_",
-                                        "Bearer gh_", "Bearer a.b.c", "Digest x", "gh_" };
-    for (int i = 0; i < COUNT(rows); i++)
-        expect(answered(str_of(rows[i])), DENY, ERR_BAD_TOKEN);
+    static const struct {
+        const char *authorization, *reason; /* NULL: the token itself is none */
+    } rows[] = {
+        { "", "not a bearer token" },
+        { "Bearer", "not a bearer token" },
+        { "Basic YTpi", "not a bearer token" },
+        { "bearer", "not a bearer token" },
+        { "Bearergh_", "not a bearer token" },
+        { "Digest x", "not a bearer token" },
+        { "gh_", "not a bearer token" },
+        { "Bearer ", NULL },
+        { "Bearer x", NULL },
+        { "bEARER  a.b.c ", NULL },
+        { "Bearer gh_", "not a key" },
+    };
+    for (int i = 0; i < COUNT(rows); i++) {
+        struct asker *a = answered(str_of(rows[i].authorization));
+        if (!a->r.reason != !rows[i].reason ||
+            (rows[i].reason && strcmp(a->r.reason, rows[i].reason) != 0))
+            fail_msg("\"%s\": %s", rows[i].authorization, a->r.reason);
+        expect(a, DENY, ERR_BAD_TOKEN);
+    }
 }
 
 static void a_token_and_a_key_together_are_refused(void **state)
@@ -226,6 +246,7 @@ static void a_key_does_what_its_scopes_and_its_owners_role_allow(void **state)
         assert_int_equal(who->kind, PRINCIPAL_APIKEY);
         assert_true(uuid_eq(&who->user_id, &user) && uuid_eq(&who->session_id, &key_id));
         assert_int_equal(who->permits, PERMIT_BIT(PERMIT_STARTUP_READ));
+        assert_string_equal(who->role, "user");
         assert_true(who->live && who->expires == INT64_MAX);
         assert_int_equal(a->r.carried[0].n, 3);
         assert_true(epochs_fresh(&a->r.carried[0]));
