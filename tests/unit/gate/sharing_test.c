@@ -172,7 +172,8 @@ static void what_is_not_ours_is_refused(void **state)
                                           "u" A "wt", "uAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAw",
                                           "u" A "c",  "u" A "w" "u" };
     static const char *const ancestries[] = { A,           A B,         A B "s" A,
-                                              A B "s" A B, WRONG B "s", A WRONG "s" };
+                                              A B "s" A B, WRONG B "s", A WRONG "s",
+                                              A B "s" "s" };
     static const char *const restraints[] = {
         A B C, A B C "1 2", A B C "1;", A B C "x 2;", A B C "1 2;z", A B "1111111111111111 2;",
         A B C "1 23", A B C "123;", A B C "123", A B C "1 x;", A B C "1 2;" A B C "1 ", WRONG B C "1 2;",
@@ -283,6 +284,31 @@ static void memory_runs_out_anywhere(void **state)
     }
 }
 
+/* More than a block of the arena has, while what else is to be read would still fit into one. */
+static void memory_runs_out_for_the_largest(void **state)
+{
+    (void)state;
+    enum { MANY = 500, LONGEST = 101 };
+    static char many[MANY * LONGEST];
+    static const char *const one[] = { "u" A "w", C B "s", A B C "5 4;" };
+    struct facts f;
+    for (int i = 0; i < COUNT(one); i++) {
+        const char *texts[] = { one[0], one[1], one[2] };
+        char *at = many;
+        for (int k = 0; k < MANY; k++)
+            at = stpcpy(at, one[i]);
+        texts[i] = many;
+        assert_int_equal(read_row("private", texts[0], texts[1], texts[2], &f), OK);
+        assert_int_equal(f.ngrants + f.nancestors + f.nrestraints, MANY + 2);
+        arena_reset(&arena);
+        assert_non_null(arena_alloc(&arena, 1));
+        nomem_after(0);
+        enum err err = read_row("private", texts[0], texts[1], texts[2], &f);
+        nomem_after(-1);
+        assert_int_equal(err, ERR_NO_MEMORY);
+    }
+}
+
 static void memberships(void **state)
 {
     (void)state;
@@ -335,6 +361,7 @@ int main(void)
         cmocka_unit_test_teardown(the_cached_form_is_a_multiple_of_8, clear),
         cmocka_unit_test_teardown(a_count_below_zero_is_none_of_ours, clear),
         cmocka_unit_test_teardown(memory_runs_out_anywhere, clear),
+        cmocka_unit_test_teardown(memory_runs_out_for_the_largest, clear),
         cmocka_unit_test_teardown(memberships, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
