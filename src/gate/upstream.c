@@ -93,8 +93,8 @@ static bool read_host(struct arena *a, struct str host, struct str *out)
     if (name.n && name.p[name.n - 1] == '.')
         name.n--;
     char *text = name.n ? arena_copy(a, name.p, name.n) : NULL;
-    for (size_t i = 0; text && i < name.n; i++)
-        text[i] = lower(text[i]);
+    for (char *c = text; c && *c; c++)
+        *c = lower(*c);
     *out = (struct str){ text, name.n };
     return text && rule_host(*out) && !str_eq(*out, STR("*"));
 }
