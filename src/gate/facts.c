@@ -37,23 +37,33 @@ static struct str pack(struct arena *a, const struct look *look, const struct fa
     return (struct str){ p, ahead + row.n + json.n };
 }
 
+/* Its next n bytes; false: there are not so many. */
+static bool take(struct str *packed, size_t n, struct str *out)
+{
+    if (packed->n < n)
+        return false;
+    *out = (struct str){ packed->p, n };
+    *packed = (struct str){ packed->p + n, packed->n - n };
+    return true;
+}
+
 static struct facts *unpack(struct req *r, const struct look *look, struct str packed)
 {
     struct facts *f = ARENA_NEW(&r->arena, struct facts);
     struct head head;
-    if (!f || packed.n < sizeof(head))
+    struct str bytes;
+    if (!f || !take(&packed, sizeof(head), &bytes))
         return NULL;
-    memcpy(&head, packed.p, sizeof(head));
-    packed = (struct str){ packed.p + sizeof(head), packed.n - sizeof(head) };
+    memcpy(&head, bytes.p, sizeof(head));
     f->id = look->id;
     f->version = head.version;
     f->owner = head.owner;
     if (look->res->facts && !sharing_take(&packed, f))
         return NULL;
-    if (head.row_n > packed.n)
+    if (!take(&packed, head.row_n, &bytes))
         return NULL;
-    rows_attach(&f->row, stmt_of(look->res), (struct str){ packed.p, head.row_n });
-    f->json = (struct str){ packed.p + head.row_n, packed.n - head.row_n };
+    rows_attach(&f->row, stmt_of(look->res), bytes);
+    f->json = packed;
     return f;
 }
 

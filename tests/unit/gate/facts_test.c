@@ -340,17 +340,46 @@ static void what_is_stored_and_not_ours_is_503(void **state)
     costs(&nodes, &id, 1, "node 10");
 }
 
+static struct str key_of(const char *noun, const struct uuid *id, char key[40])
+{
+    memcpy(key, id->b, sizeof(id->b));
+    memcpy(key + sizeof(id->b), noun, strlen(noun));
+    return (struct str){ key, sizeof(id->b) + strlen(noun) };
+}
+
 static void what_is_remembered_and_not_ours_is_not_judged(void **state)
 {
     (void)state;
     struct uuid id = id_of(10);
-    char key[20];
+    char key[40];
     struct epochs under = { 0 };
-    memcpy(key, id.b, sizeof(id.b));
-    memcpy(key + sizeof(id.b), "node", 4);
     epochs_add(&under, EPOCH_RESOURCE, id.b, sizeof(id.b));
-    cache_fill(cache, CACHE_API, (struct str){ key, sizeof(key) }, &under, STR("too short"));
+    cache_fill(cache, CACHE_API, key_of("node", &id, key), &under, STR("too short"));
     expect(answered(&nodes, &id), DENY, ERR_NO_MEMORY);
+}
+
+/* Its row must be whole, its JSON is what is left. */
+static void what_is_remembered_is_used_up_to_its_last_byte(void **state)
+{
+    (void)state;
+    struct uuid id = add_thing(10, &me.user_id);
+    char key[40];
+    struct epochs under;
+    struct str lent;
+    struct asker *a = answered(&things, &id);
+    size_t json = a->r.facts->json.n;
+    assert_true(json > 2);
+    expect(a, NEXT, OK);
+    assert_true(cache_recall(cache, CACHE_API, key_of("thing", &id, key), &under, &lent));
+    struct str whole = str_copy(&f.arena, lent);
+    for (size_t less = 0; less < whole.n; less++) {
+        cache_fill(cache, CACHE_API, key_of("thing", &id, key), &under,
+                   (struct str){ whole.p, whole.n - less });
+        a = answered(&things, &id);
+        if (less <= json)
+            assert_int_equal(a->r.facts->json.n, json - less);
+        expect(a, less <= json ? NEXT : DENY, less <= json ? OK : ERR_NO_MEMORY);
+    }
 }
 
 static void without_memory_nothing_is_judged(void **state)
@@ -427,6 +456,7 @@ int main(void)
         TEST(a_store_that_fails_is_503),
         TEST(what_is_stored_and_not_ours_is_503),
         TEST(what_is_remembered_and_not_ours_is_not_judged),
+        TEST(what_is_remembered_is_used_up_to_its_last_byte),
         TEST(without_memory_nothing_is_judged),
         TEST(afresh_is_neither_from_memory_nor_for_it),
     };
