@@ -15,9 +15,12 @@ sql/queries/*.sql (a directive is one comment line; indented comment lines conti
 A kind is `one COLUMNS`, `many COLUMNS` or `change ROWS [COLUMNS] [else ERROR]`; COLUMNS is a list's
 name or a list in parentheses. Types: uuid text json bytes int time bool real; `?` may be null;
 `any?` takes the sort column's type. In a sorted text {order} and {after} stand for the order and for
-the rows behind the cursor. {clock} is the store's own clock in microseconds. sql/postgres.py finishes
-the texts for PostgreSQL. Migrations are NNNN_name.sql, numbered from 1; `-- sqlite:`, `-- postgres:`
-and `-- both:` divide them.
+the rows behind the cursor, {until} for those that are not behind the row of the text's own CTE `final`
+(sort column, id), or all where that is empty. `:name?` is a parameter whose value PostgreSQL does not see
+when it plans: where planning takes longer than running, one plan for all values shall never look dearer than
+one for these; {after} hides its key in such a text too. {clock} is the store's own clock in microseconds.
+sql/postgres.py finishes the texts for PostgreSQL. Migrations are NNNN_name.sql, numbered from 1;
+`-- sqlite:`, `-- postgres:` and `-- both:` divide them.
 """
 import difflib
 import os
@@ -62,12 +65,14 @@ TOKEN = re.compile(r'''
     (?P<comment> --[^\n]* | /\*.*?\*/ )
   | (?P<quoted>  '(?:[^']|'')*' | "(?:[^"]|"")*" )
   | (?P<cast>    :: )
-  | :(?P<param>  [A-Za-z_]\w* )
+  | :(?P<param>  [A-Za-z_]\w* \??)
   | \{(?P<insert>[^{}\n]*)\}
   | (?P<end>     ; )
   | (?P<blank>   \s+ )
   | (?P<other>   \w+ | . )
 ''', re.X | re.S)
+
+HIDDEN = re.compile(r':[A-Za-z_]\w*\?')
 
 
 class Problem(Exception):
@@ -418,7 +423,7 @@ def expand(where, text, lists, inserts, depth=0):
                 continue
         elif piece in lists:
             inner = ', '.join(slot.name for slot in lists[piece].slots)
-        elif piece in ('order', 'after'):
+        elif piece in ('order', 'after', 'until'):
             raise Problem(here, f"'{{{piece}}}' needs a `-- sort:` line")
         else:
             raise Problem(here, f"there are no columns called '{piece}'")
@@ -438,11 +443,12 @@ def render(statement, params, where, text, lists, inserts, dialect):
         elif kind == 'end':
             ended, piece = True, ''
         elif kind == 'param':
+            piece, hidden = piece.rstrip('?'), piece.endswith('?')
             if piece not in numbers:
                 raise Problem(here, f"'{statement.name}' has no parameter '{piece}'")
             used.add(piece)
             number = numbers[piece]
-            piece = f'?{number}' if dialect == 'sqlite' else postgres.param(number, params[number - 1].type)
+            piece = f'?{number}' if dialect == 'sqlite' else postgres.param(number, params[number - 1].type, hidden)
         if piece:
             out.append(piece)
 
@@ -477,7 +483,7 @@ def texts_of(pieces, lists):
     texts = {dialect: {} for dialect in DIALECTS}
     for one in pieces:
         check_bodies(one)
-        if one.name in lists or one.name in texts['sqlite'] or one.name in ('clock', 'order', 'after'):
+        if one.name in lists or one.name in texts['sqlite'] or one.name in ('clock', 'order', 'after', 'until'):
             raise Problem(one.where, f"'{one.name}' is the name of something else already")
         for dialect in DIALECTS:
             texts[dialect][one.name] = Text((one.bodies.get(dialect) or one.bodies['both'])[1])
@@ -493,7 +499,7 @@ def variants(statement, lists, pieces):
         texts = {}
         for dialect in DIALECTS:
             where, text = bodies.get(dialect) or bodies['both']
-            inserts = {**pieces[dialect], **(order_and_after(sort, way, dialect) if sort else {})}
+            inserts = {**pieces[dialect], **(order_and_after(sort, way, dialect, HIDDEN.search(text)) if sort else {})}
             texts[dialect] = render(statement, params, where, text, lists, inserts, dialect)
         texts['postgres'], counted = postgres.finish(statement, texts['postgres'])
         return Variant(name, params, texts, counted)
@@ -508,14 +514,17 @@ def variants(statement, lists, pieces):
     return made
 
 
-def order_and_after(sort, way, dialect):
-    """What {order} and {after} stand for. The first half of {after} is there for the index: the
-    second, which may be about nothing, cannot be looked up in it."""
+def order_and_after(sort, way, dialect, hidden):
+    """What {order}, {after} and {until} stand for. The first half of {after} is there for the index: the
+    second, which may be about nothing, cannot be looked up in it. Of an empty `final` the key lies beyond
+    all, so the id, which must be one, does not matter."""
     least, most = EDGES[sort.type][dialect]
-    edge, sign = (least, '>') if way == 'asc' else (most, '<')
+    edge, sign, end, back = (least, '>', most, '<') if way == 'asc' else (most, '<', least, '>')
     return {'order': f'{sort.name} {way}, id {way}',
-            'after': f'({sort.name} {sign}= coalesce(:after_key, {edge}) and '
-                     f'(:after_id is null or ({sort.name}, id) {sign} (:after_key, :after_id)))'}
+            'after': f'({sort.name} {sign}= coalesce(:after_key{"?" if hidden else ""}, {edge}) and '
+                     f'(:after_id is null or ({sort.name}, id) {sign} (:after_key, :after_id)))',
+            'until': Text(f'({sort.name}, id) {back}= (coalesce((select {sort.name} from final), {end}), '
+                          'coalesce((select id from final), :viewer))')}
 
 
 def read(folder):

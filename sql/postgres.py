@@ -25,8 +25,10 @@ def words(text):
     return re.findall(r'\w+', QUOTED.sub(' ', text).lower())
 
 
-def param(number, type):
-    return f'${number}::{PARAM_TYPES[type]}'
+def param(number, type, hidden):
+    """hidden: no value is put in the place of a subselect when a plan is made."""
+    text = f'${number}::{PARAM_TYPES[type]}'
+    return f'(select {text})' if hidden else text
 
 
 def column_types(line):

@@ -103,11 +103,12 @@ def rows(count):
             {2 ** 62}, 2
         from falls where parent is null and n % 20 = 0"""
     yield f"""
-        insert into media (id, owner_id, generation_id, project_id, root_id, status, sign_version, is_open, metadata,
-            version, created_at, updated_at)
+        insert into media (id, owner_id, generation_id, project_id, root_id, depth, status, sign_version, is_open,
+            metadata, version, created_at, updated_at)
         select {id_of(MEDIUM, 'n')}, {id_of(OWNER, f'n {owner}')}, {id_of(GENERATION, 'n')},
             {id_of(PROJECT, 'project')},
-            {id_of(GENERATION, 'coalesce(parent, n)')}, 'empty', 1, project % 50 = 0, '{{}}', 1, n, n
+            {id_of(GENERATION, 'coalesce(parent, n)')}, case when parent is null then 0 else 1 end, 'empty', 1,
+            project % 50 = 0, '{{}}', 1, n, n
         from falls order by n"""
 
 

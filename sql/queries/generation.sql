@@ -60,87 +60,106 @@ case when :status is null then true else status = :status end
 -- text: generation_of_project
 case when :project_id is null then true else project_id = :project_id end
 
--- Of which projects the viewer reads all: his, those that are shared with him, and the one that is asked for, if it is public.
--- text: generation_projects
-select id from projects where owner_id = :viewer
-union {projects_shared}
-union select id from projects where id = :project_id and visibility in ('public_read', 'public_full')
-
 -- text: generation_is_open
 is_open and exists (
     select 1 from projects p where p.id = generations.project_id and p.visibility in ('public_read', 'public_full'))
 
 -- text: generation_readable
-(owner_id = :viewer or ({generation_is_open}) or project_id in ({generation_projects}) or exists (
+(owner_id = :viewer? or (select {project_reads} from projects p where p.id = generations.project_id) or exists (
     select 1 from generation_readers y
-    where y.user_id = :viewer and y.created_at = generations.created_at and y.generation_id = generations.id))
+    where y.user_id = :viewer? and y.created_at = generations.created_at and y.generation_id = generations.id))
+
+-- Whose projects the viewer reads all of: his, and those that are shared with him; some more than once.
+-- text: projects_reached
+select id from projects where owner_id = :viewer? union all {projects_shared}
+
+-- text: in_many
+(select count(*) from sample) > 64
+
+-- All the near projects: `sample` has the first of those that the viewer reads all of; many are asked for only where `recent` is
+-- not enough. Or the one that is asked for.
+-- text: near_projects
+wanted as materialized (
+    select case when count(*) < :limit + :skip then :limit + :skip else 0 end as n from recent),
+near as materialized (
+    select id from sample where not {in_many}
+    union
+    select id from ({projects_reached}) as reached where {in_many} and (select n from wanted) > 0
+    union
+    select id from asked)
+
+-- The last row of the first page of the heads, if they fill one; and which projects' heads go so far.
+-- text: final_head
+final as materialized (
+    select created_at, id from heads order by {order} limit 1 offset :limit + :skip - 1),
+touched as materialized (select distinct project_id as id from heads where {until})
 
 -- The first rows of each near project: about two pages of all together.
 -- text: generation_heads
 -- sqlite:
-select near.id, head.created_at from near cross join generations as head on head.id in (
+select near.id as project_id, head.created_at, head.id from near cross join generations as head on head.id in (
     select id from generations where project_id = near.id and {generation_filters} and {after}
     order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from near))
 -- postgres:
-select near.id, head.created_at from near cross join lateral (
-    select created_at from generations where project_id = near.id and {generation_filters} and {after}
+select near.id as project_id, head.created_at, head.id from near cross join lateral (
+    select created_at, id from generations where project_id = near.id and {generation_filters} and {after}
     order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from near)) as head
 
--- From where to where the first page of the heads goes (all, if they fill none), and whose heads lie there.
--- text: span_of_heads
-ends as materialized (
-    select (select created_at from heads order by {order} limit 1) as first,
-        (select created_at from heads order by {order} limit 1 offset :limit + :skip - 1) as final),
-span as materialized (
-    select case when final is null then -9223372036854775807 when first < final then first else final end as low,
-        case when final is null then 9223372036854775807 when first < final then final else first end as high
-    from ends),
-touched as materialized (
-    select distinct h.id from heads h, span s where h.created_at between s.low and s.high)
-
--- text: generation_in_span
-select id from generations where project_id = touched.id and created_at between span.low and span.high
-    and {generation_filters} and {after}
-order by {order} limit :limit + :skip
-
--- A page of each near project that has rows in the span.
+-- A page of each near project that has rows as far.
 -- text: generation_near
 -- sqlite:
-select page.id from span cross join touched cross join generations as page on page.id in ({generation_in_span})
+select page.id, page.created_at from touched cross join generations as page on page.id in (
+    select id from generations where project_id = touched.id and {generation_filters} and {after} and {until}
+    order by {order} limit :limit + :skip)
 -- postgres:
-select page.id from span cross join touched cross join lateral ({generation_in_span}) as page
+select page.id, page.created_at from touched cross join lateral (
+    select id, created_at from generations where project_id = touched.id and {generation_filters} and {after} and {until}
+    order by {order} limit :limit + :skip) as page
 
 -- A page of each source, merged: the viewer's own; what is derived from it; what lies in the projects that are his or
 -- shared with him; what is public. Of all those projects little more than the page needs is read: the first rows of each,
--- together about two pages, then all as far as where the first page of these ends. With parent_id there is one source, as
--- an index leads to what was derived from it.
+-- together about two pages, then all as far as where the first page of these ends. Who reaches many projects most likely
+-- reaches many of the next rows, whosever they are: first a few pages of them are looked through, and if his are enough for
+-- the page, nothing else is read. With parent_id there is one source, as an index leads to what was derived from it.
 -- name: generation_list(viewer uuid, now time, project_id uuid?, parent_id uuid?, status text?, kind text?, after_key any?, after_id uuid?, skip int, limit int) many generation
 -- sort: created_at time
-with near as materialized (
-    select id from ({generation_projects}) as reached
-    where :parent_id is null and (:project_id is null or id = :project_id)),
-heads as materialized ({generation_heads}), {span_of_heads}
-select {generation} from generations where id in (
-    select id from (select id from generations where :parent_id is null and owner_id = :viewer and {generation_of_project}
-            and {generation_filters} and {after}
-        order by {order} limit :limit + :skip) as own
+with {team_owners},
+sample as materialized (
+    select id from ({projects_reached}) as reached where :parent_id? is null and :project_id? is null limit 65),
+asked as materialized (select p.id from projects p where :parent_id? is null and p.id = :project_id? and ({project_reads})),
+recent as materialized (
+    select id, created_at from (
+        select * from generations where {after} order by {order}
+        limit case when {in_many} and :skip <= 1000 then (:limit + :skip) * 4 else 0 end) as generations
+    where {generation_filters} and {generation_readable}
+    order by {order} limit :limit? + :skip),
+{near_projects},
+heads as materialized ({generation_heads}), {final_head},
+page as (
+    select id, created_at from recent
     union
-    select id from (select id from (select generation_id as id, created_at from generation_readers where user_id = :viewer) as read
-        where :parent_id is null and {after} and exists (
+    select id, created_at from (select id, created_at from generations where :parent_id? is null and owner_id = :viewer?
+            and {generation_of_project} and {generation_filters} and {after} and {until}
+        order by {order} limit (select n from wanted)) as own
+    union
+    select id, created_at from (
+        select id, created_at from (select generation_id as id, created_at from generation_readers where user_id = :viewer?) as read
+        where :parent_id? is null and {after} and {until} and exists (
             select 1 from generations
             where generations.id = read.id and {generation_of_project} and {generation_filters})
-        order by {order} limit :limit + :skip) as derived
+        order by {order} limit (select n from wanted)) as derived
     union
     {generation_near}
     union
-    select id from (select id from generations where :parent_id is null and :project_id is null and {generation_is_open}
-            and {generation_filters} and {after}
-        order by {order} limit :limit + :skip) as open
+    select id, created_at from (select id, created_at from generations where :parent_id? is null and :project_id is null
+            and {generation_is_open} and {generation_filters} and {after} and {until}
+        order by {order} limit (select n from wanted)) as open
     union
-    select id from (select id from generations where parent_id = :parent_id and {generation_of_project}
+    select id, created_at from (select id, created_at from generations where parent_id = :parent_id? and {generation_of_project}
             and {generation_filters} and {after} and {generation_readable}
-        order by {order} limit :limit + :skip) as children)
-order by {order} limit :limit offset :skip;
+        order by {order} limit :limit + :skip) as children
+    order by {order} limit :limit offset :skip)
+select {generation} from generations where id in (select id from page) order by {order};
 
 -- Whether its project is public is read under a lock, so that a project that changes meanwhile is not missed by both.
 -- name: generation_add(id uuid, owner_id uuid, project_id uuid, prompt text, model text?, parent_id uuid?, root_id uuid, depth int, kind text, parameters json, restrictions json?, metadata json, now time) change 1 else CONFLICT

@@ -48,22 +48,28 @@ from media where id = :id;
 
 -- What gate/inheritance.c passes to a reader.
 -- text: media_passes
-exists (select 1 from generations g where g.id = media.generation_id and g.depth <= 10) and not exists (
+media.depth <= 10 and not exists (
     select 1 from generation_restrictions r
     where r.root_id = media.root_id and r.until_at > :now and r.accesses % 4 >= 2 and r.owner_id <> :viewer
         and (r.user_id is null or r.user_id = :viewer) and (r.generation_id = media.generation_id or exists (
             select 1 from generation_ancestors x
             where x.generation_id = media.generation_id and x.ancestor_id = r.generation_id)))
 
--- What gate/media.c asks of who made it: that he reaches its generation. The other sources of the list imply it, and who
--- reaches a generation reads its media.
--- text: media_hangs
+-- Whether who does not reach the project reaches the generation, and so its media.
+-- text: media_of_his
 exists (
-    select 1 from generations g join projects p on p.id = g.project_id
-    where g.id = media.generation_id and (g.owner_id = :viewer or p.owner_id = :viewer
-        or p.visibility in ('public_read', 'public_full') or p.id in ({projects_shared})
-        or exists (select 1 from generation_readers x
-            where x.user_id = :viewer and x.created_at = g.created_at and x.generation_id = g.id)))
+    select 1 from generations g where g.id = media.generation_id and (g.owner_id = :viewer? or exists (
+        select 1 from generation_readers x
+        where x.user_id = :viewer? and x.created_at = g.created_at and x.generation_id = g.id)))
+
+-- What gate/media.c asks of who made it: that he reaches its generation. The other sources of the list imply it.
+-- text: media_hangs
+((select {project_reads} from projects p where p.id = media.project_id) or {media_of_his})
+
+-- text: media_readable
+((select {project_reads} from projects p where p.id = media.project_id) or (owner_id = :viewer? and {media_of_his}) or exists (
+    select 1 from media_readers y
+    where y.user_id = :viewer? and y.created_at = media.created_at and y.media_id = media.id))
 
 -- Cases, for the reason that generation_filters tells.
 -- text: media_filters
@@ -71,55 +77,69 @@ case when :project_id is null then true else project_id = :project_id end and {m
 
 -- text: media_heads
 -- sqlite:
-select near.id, head.created_at from near cross join media as head on head.id in (
-    select id from media where project_id = near.id and {media_filters} and {after}
+select near.id as project_id, head.created_at, head.id from near cross join media as head on head.id in (
+    select id from media where project_id = near.id and {media_passes} and {after}
     order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from near))
 -- postgres:
-select near.id, head.created_at from near cross join lateral (
-    select created_at from media where project_id = near.id and {media_filters} and {after}
+select near.id as project_id, head.created_at, head.id from near cross join lateral (
+    select created_at, id from media where project_id = near.id and {media_passes} and {after}
     order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from near)) as head
-
--- text: media_in_span
-select id from media where project_id = touched.id and created_at between span.low and span.high
-    and {media_filters} and {after}
-order by {order} limit :limit + :skip
 
 -- text: media_near
 -- sqlite:
-select page.id from span cross join touched cross join media as page on page.id in ({media_in_span})
+select page.id, page.created_at from touched cross join media as page on page.id in (
+    select id from media where project_id = touched.id and {media_passes} and {after} and {until}
+    order by {order} limit :limit + :skip)
 -- postgres:
-select page.id from span cross join touched cross join lateral ({media_in_span}) as page
+select page.id, page.created_at from touched cross join lateral (
+    select id, created_at from media where project_id = touched.id and {media_passes} and {after} and {until}
+    order by {order} limit :limit + :skip) as page
 
 -- A page of each source, merged, as generation_list. With generation_id there is one source.
 -- name: media_list(viewer uuid, now time, generation_id uuid?, project_id uuid?, after_key any?, after_id uuid?, skip int, limit int) many media
 -- sort: created_at time
-with near as materialized (
-    select id from (select id from projects where owner_id = :viewer union {projects_shared}) as reached
-    where :generation_id is null and (:project_id is null or id = :project_id)),
-heads as materialized ({media_heads}), {span_of_heads}
-select {media} from media where id in (
-    select id from (select id from media where :generation_id is null and owner_id = :viewer and {media_hangs} and {media_filters} and {after}
-        order by {order} limit :limit + :skip) as own
+with {team_owners},
+sample as materialized (
+    select id from ({projects_reached}) as reached where :generation_id? is null and :project_id? is null limit 65),
+asked as materialized (select p.id from projects p where :generation_id? is null and p.id = :project_id? and ({project_reads})),
+recent as materialized (
+    select id, created_at from (
+        select * from media where {after} order by {order}
+        limit case when {in_many} and :skip <= 1000 then (:limit + :skip) * 4 else 0 end) as media
+    where {media_passes} and {media_readable}
+    order by {order} limit :limit? + :skip),
+{near_projects},
+heads as materialized ({media_heads}), {final_head},
+page as (
+    select id, created_at from recent
     union
-    select id from (select id from (select media_id as id, created_at from media_readers where user_id = :viewer) as read
-        where :generation_id is null and {after} and exists (select 1 from media where media.id = read.id and {media_filters})
-        order by {order} limit :limit + :skip) as derived
+    select id, created_at from (select id, created_at from media where :generation_id? is null and owner_id = :viewer? and {media_hangs}
+            and {media_filters} and {after} and {until}
+        order by {order} limit (select n from wanted)) as own
+    union
+    select id, created_at from (
+        select id, created_at from (select media_id as id, created_at from media_readers where user_id = :viewer?) as read
+        where :generation_id? is null and {after} and {until} and exists (
+            select 1 from media where media.id = read.id and {media_filters})
+        order by {order} limit (select n from wanted)) as derived
     union
     {media_near}
     union
-    select id from (select id from media where :generation_id is null and is_open and exists (
+    select id, created_at from (select id, created_at from media where :generation_id? is null and is_open and exists (
             select 1 from projects p where p.id = media.project_id and p.visibility in ('public_read', 'public_full'))
-            and {media_filters} and {after}
-        order by {order} limit :limit + :skip) as open
+            and {media_filters} and {after} and {until}
+        order by {order} limit (select n from wanted)) as open
     union
-    select id from (select id from media where generation_id = :generation_id and {media_filters} and {after} and {media_hangs}
-        order by {order} limit :limit + :skip) as hanging)
-order by {order} limit :limit offset :skip;
+    select id, created_at from (select id, created_at from media where generation_id = :generation_id? and {media_filters} and {after}
+            and {media_hangs}
+        order by {order} limit :limit + :skip) as hanging
+    order by {order} limit :limit offset :skip)
+select {media} from media where id in (select id from page) order by {order};
 
 -- name: media_add(id uuid, owner_id uuid, generation_id uuid, kind text?, name text?, metadata json, now time) change 1 else CONFLICT
-insert into media (id, owner_id, generation_id, project_id, root_id, kind, name, status, sign_version, is_open, metadata,
+insert into media (id, owner_id, generation_id, project_id, root_id, depth, kind, name, status, sign_version, is_open, metadata,
     version, created_at, updated_at)
-select :id, :owner_id, g.id, g.project_id, g.root_id, :kind, :name, 'empty', 1, g.is_open, :metadata, 1, :now, :now
+select :id, :owner_id, g.id, g.project_id, g.root_id, g.depth, :kind, :name, 'empty', 1, g.is_open, :metadata, 1, :now, :now
 from generations g where g.id = :generation_id;
 
 -- Behind media_add.

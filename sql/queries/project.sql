@@ -27,17 +27,30 @@ from projects where id = :id;
     union all
     select 't' || encode(uuid_send(p.team_id), 'hex') || '-' from project_teams p where p.project_id = projects.id) as granted)
 
--- The projects that others share with the viewer: what gate/ownership.c allows, but for what is public.
+-- Who owns the teams that the viewer is in: found when it is first asked for.
+-- text: team_owners
+team_owners as materialized (
+    select distinct t.owner_id from team_members m join teams t on t.id = m.team_id where m.user_id = :viewer?)
+
+-- The projects that others share with the viewer, some more than once: what gate/ownership.c allows, but for what is public.
 -- text: projects_shared
-select project_id as id from project_collaborators where user_id = :viewer
-union
+select project_id as id from project_collaborators where user_id = :viewer?
+union all
 select s.project_id from team_members m join project_teams s on s.team_id = m.team_id
     join projects p on p.id = s.project_id
-where m.user_id = :viewer and p.visibility <> 'private'
-union
-select p.id from (select distinct t.owner_id from team_members m join teams t on t.id = m.team_id where m.user_id = :viewer) as o
-    join projects p on p.owner_id = o.owner_id
+where m.user_id = :viewer? and p.visibility <> 'private'
+union all
+select p.id from team_owners o join projects p on p.owner_id = o.owner_id
 where p.visibility in ('team_open', 'public_read', 'public_full')
+
+-- The same, and what is his or public, asked of one project p: what costs more is asked later.
+-- text: project_reads
+p.owner_id = :viewer? or p.visibility in ('public_read', 'public_full')
+    or exists (select 1 from project_collaborators c where c.project_id = p.id and c.user_id = :viewer?)
+    or (p.visibility <> 'private' and exists (
+        select 1 from project_teams s where s.project_id = p.id and (
+            select true from team_members m where m.team_id = s.team_id and m.user_id = :viewer?)))
+    or (p.visibility = 'team_open' and p.owner_id in (select owner_id from team_owners))
 
 -- text: project_filters
 (:visibility is null or visibility = :visibility) and (:team_id is null or team_id = :team_id)
@@ -45,6 +58,7 @@ where p.visibility in ('team_open', 'public_read', 'public_full')
 -- A page of each source, merged: the viewer's own, what is shared with him, what is public.
 -- name: project_list(viewer uuid, visibility text?, team_id uuid?, after_key any?, after_id uuid?, skip int, limit int) many project
 -- sort: created_at time, updated_at time, name text
+with {team_owners}
 select {project} from projects where id in (
     select id from (select id from projects where owner_id = :viewer and {project_filters} and {after}
         order by {order} limit :limit + :skip) as own

@@ -155,8 +155,8 @@ class Maker:
         for _ in range(count):
             on = self.chance.choice(self.world.rows('generations'))
             row = self.put('media', owner_id=self.chance.choice(self.people), generation_id=on['id'],
-                           project_id=on['project_id'], root_id=on['root_id'], kind=None, name=None, status='empty',
-                           sign_version=1, is_open=on['is_open'], metadata='{}')
+                           project_id=on['project_id'], root_id=on['root_id'], depth=on['depth'], kind=None, name=None,
+                           status='empty', sign_version=1, is_open=on['is_open'], metadata='{}')
             above = [on, *(a for a in self.above[on['id']] if a['project_id'] == on['project_id'])]
             for reader in {a['owner_id'] for a in above} - {row['owner_id']}:
                 self.world.rows('media_readers').append(

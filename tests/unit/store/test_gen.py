@@ -87,6 +87,27 @@ class Right(Gen):
         self.assertIn('> (?1, ?2)', statement.variants[2].texts['sqlite'])
         self.assertEqual([v.params[0].type for v in statement.variants], ['time', 'time', 'text', 'text'])
 
+    def test_until_reads_as_far_as_the_final_row_in_either_order(self):
+        statement = self.one(
+            '-- name: l(viewer uuid, after_key any?, after_id uuid?) many (id uuid)\n-- sort: at time\n'
+            'with final as (select 1 as at, :viewer as id) '
+            'select id from cups where {after} and {until} order by {order};\n')
+        rising, falling = (variant.texts['sqlite'] for variant in statement.variants)
+        self.assertIn('(at, id) <= (coalesce((select at from final), 9223372036854775807), '
+                      'coalesce((select id from final), ?1))', rising)
+        self.assertIn('(at, id) >= (coalesce((select at from final), -9223372036854775807), ', falling)
+
+    def test_a_hidden_parameter_is_a_subselect_for_postgresql(self):
+        text = '-- name: a(x uuid) one (n int)\nselect 1 as n from cups where id = :x? or up = :x;\n'
+        self.assertEqual(self.text(text), 'select 1 as n from cups where id = ?1 or up = ?1')
+        self.assertEqual(self.text(text, 'postgres'),
+                         'select 1 as n from cups where id = (select $1::uuid) or up = $1::uuid')
+        listed = self.one('-- name: l(x uuid, after_key any?, after_id uuid?) many (id uuid)\n-- sort: at time\n'
+                          'select id from cups where up = :x? and {after} order by {order};\n').variants[0].texts
+        self.assertIn('at >= coalesce((select $2::bigint), ', listed['postgres'])
+        self.assertIn('(at, id) > ($2::bigint, $3::uuid)', listed['postgres'])
+        self.assertIn('at >= coalesce(?2, ', listed['sqlite'])
+
     def test_changes_say_what_they_expect(self):
         one = self.one(COLUMNS + '-- name: a(x uuid) change 1 cup else STALE\n-- bumps: resource :x, roles\n'
                        'delete from cups where id = :x returning {cup};\n')
