@@ -42,14 +42,16 @@ from generations where id = :id;
     from generation_restrictions r where r.root_id = generations.root_id and exists (
         select 1 from generation_ancestors x where x.generation_id = generations.id and x.ancestor_id = r.generation_id))
 
--- What gate/inheritance.c passes to a reader.
+-- What gate/inheritance.c passes to a reader. The offset keeps PostgreSQL from making a join of it, which may read all
+-- restrictions where a page needs few.
 -- text: generation_passes
 generations.depth <= 10 and not exists (
     select 1 from generation_restrictions r
     where r.root_id = generations.root_id and r.until_at > :now and r.accesses % 4 >= 2 and r.owner_id <> :viewer
         and (r.user_id is null or r.user_id = :viewer) and exists (
             select 1 from generation_ancestors x
-            where x.generation_id = generations.id and x.ancestor_id = r.generation_id))
+            where x.generation_id = generations.id and x.ancestor_id = r.generation_id)
+    limit 1 offset 0)
 
 -- Filters that may be absent are cases, not `is null or`: PostgreSQL takes each for half of the rows and so reads an index
 -- in its order, where it would take an `or` for nearly none and read and sort all.
@@ -88,24 +90,35 @@ near as materialized (
     union
     select id from asked)
 
--- The last row of the first page of the heads, if they fill one; and which projects' heads go so far.
+-- text: nearest
+nearest as materialized (select project_id as id from firsts order by {order} limit (:limit + :skip) * 2)
+
+-- The last row of the first page of the heads, if they fill one; and which projects' rows begin before it.
 -- text: final_head
 final as materialized (
     select created_at, id from heads order by {order} limit 1 offset :limit + :skip - 1),
-touched as materialized (select distinct project_id as id from heads where {until})
+touched as materialized (select project_id as id from firsts where {until})
 
--- The first rows of each near project: about two pages of all together.
+-- The first row of each near project, whatever it is: an index has it.
+-- text: generation_firsts
+-- sqlite:
+select near.id as project_id, first.created_at, first.id from near cross join generations as first on first.id = (
+    select id from generations where project_id = near.id and {after} order by {order} limit 1)
+-- postgres:
+select near.id as project_id, first.created_at, first.id from near cross join lateral (
+    select created_at, id from generations where project_id = near.id and {after} order by {order} limit 1) as first
+
+-- The first rows of the nearest of them, that the viewer sees: about two pages of all together.
 -- text: generation_heads
 -- sqlite:
-select near.id as project_id, head.created_at, head.id from near cross join generations as head on head.id in (
-    select id from generations where project_id = near.id and {generation_filters} and {after}
-    order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from near))
+select head.created_at, head.id from nearest cross join generations as head on head.id in (
+    select id from generations where project_id = nearest.id and {generation_filters} and {after}
+    order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from nearest))
 -- postgres:
-select near.id as project_id, head.created_at, head.id from near cross join lateral (
-    select created_at, id from generations where project_id = near.id and {generation_filters} and {after}
-    order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from near)) as head
+select head.created_at, head.id from nearest cross join lateral (
+    select created_at, id from generations where project_id = nearest.id and {generation_filters} and {after}
+    order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from nearest)) as head
 
--- A page of each near project that has rows as far.
 -- text: generation_near
 -- sqlite:
 select page.id, page.created_at from touched cross join generations as page on page.id in (
@@ -117,10 +130,11 @@ select page.id, page.created_at from touched cross join lateral (
     order by {order} limit :limit + :skip) as page
 
 -- A page of each source, merged: the viewer's own; what is derived from it; what lies in the projects that are his or
--- shared with him; what is public. Of all those projects little more than the page needs is read: the first rows of each,
--- together about two pages, then all as far as where the first page of these ends. Who reaches many projects most likely
--- reaches many of the next rows, whosever they are: first a few pages of them are looked through, and if his are enough for
--- the page, nothing else is read. With parent_id there is one source, as an index leads to what was derived from it.
+-- shared with him; what is public. Of all those projects little more than the page needs is read: the first rows of those
+-- that have the nearest, together about two pages, then all as far as where the first page of these ends. Who reaches many
+-- projects most likely reaches many of the next rows, whosever they are: first a few pages of them are looked through, and if
+-- his are enough for the page, nothing else is read. With parent_id there is one source, as an index leads to what was derived
+-- from it.
 -- name: generation_list(viewer uuid, now time, project_id uuid?, parent_id uuid?, status text?, kind text?, after_key any?, after_id uuid?, skip int, limit int) many generation
 -- sort: created_at time
 with {team_owners},
@@ -134,6 +148,7 @@ recent as materialized (
     where {generation_filters} and {generation_readable}
     order by {order} limit :limit? + :skip),
 {near_projects},
+firsts as materialized ({generation_firsts}), {nearest},
 heads as materialized ({generation_heads}), {final_head},
 page as (
     select id, created_at from recent

@@ -46,14 +46,15 @@ from media where id = :id;
     from generation_restrictions r where r.root_id = media.root_id and (r.generation_id = media.generation_id or exists (
         select 1 from generation_ancestors x where x.generation_id = media.generation_id and x.ancestor_id = r.generation_id)))
 
--- What gate/inheritance.c passes to a reader.
+-- What gate/inheritance.c passes to a reader; the offset as in generation_passes.
 -- text: media_passes
 media.depth <= 10 and not exists (
     select 1 from generation_restrictions r
     where r.root_id = media.root_id and r.until_at > :now and r.accesses % 4 >= 2 and r.owner_id <> :viewer
         and (r.user_id is null or r.user_id = :viewer) and (r.generation_id = media.generation_id or exists (
             select 1 from generation_ancestors x
-            where x.generation_id = media.generation_id and x.ancestor_id = r.generation_id)))
+            where x.generation_id = media.generation_id and x.ancestor_id = r.generation_id))
+    limit 1 offset 0)
 
 -- Whether who does not reach the project reaches the generation, and so its media.
 -- text: media_of_his
@@ -75,15 +76,23 @@ exists (
 -- text: media_filters
 case when :project_id is null then true else project_id = :project_id end and {media_passes}
 
+-- text: media_firsts
+-- sqlite:
+select near.id as project_id, first.created_at, first.id from near cross join media as first on first.id = (
+    select id from media where project_id = near.id and {after} order by {order} limit 1)
+-- postgres:
+select near.id as project_id, first.created_at, first.id from near cross join lateral (
+    select created_at, id from media where project_id = near.id and {after} order by {order} limit 1) as first
+
 -- text: media_heads
 -- sqlite:
-select near.id as project_id, head.created_at, head.id from near cross join media as head on head.id in (
-    select id from media where project_id = near.id and {media_passes} and {after}
-    order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from near))
+select head.created_at, head.id from nearest cross join media as head on head.id in (
+    select id from media where project_id = nearest.id and {media_passes} and {after}
+    order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from nearest))
 -- postgres:
-select near.id as project_id, head.created_at, head.id from near cross join lateral (
-    select created_at, id from media where project_id = near.id and {media_passes} and {after}
-    order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from near)) as head
+select head.created_at, head.id from nearest cross join lateral (
+    select created_at, id from media where project_id = nearest.id and {media_passes} and {after}
+    order by {order} limit 1 + (:limit + :skip) * 2 / (select count(*) from nearest)) as head
 
 -- text: media_near
 -- sqlite:
@@ -109,6 +118,7 @@ recent as materialized (
     where {media_passes} and {media_readable}
     order by {order} limit :limit? + :skip),
 {near_projects},
+firsts as materialized ({media_firsts}), {nearest},
 heads as materialized ({media_heads}), {final_head},
 page as (
     select id, created_at from recent

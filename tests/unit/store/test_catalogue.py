@@ -57,6 +57,7 @@ VALUES = {
     'project_collaborators.user_id': f"md5('users' || n % {EACH} + 1)::uuid",
     'generations.root_id': "md5('generations' || n / 5 + 1)::uuid",
     'generations.depth': 'n % 10',
+    'media.depth': 'n % 10',
     'generations.status': "(array['pending', 'processing', 'failed'])[n % 40 + 1]",
     'generations.is_open': 'n % 20 = 0',
     'generation_ancestors.generation_id': "md5('generations' || n)::uuid",
