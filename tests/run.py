@@ -225,8 +225,7 @@ def read_tap(job, text, status):
             notes.append(line[1:].strip())
             if not re.match(r'# (not )?ok ', line):
                 job.figures.append(line[1:].strip())
-    job.cases = [(name, problem and '\n'.join(problem) if problem is not None else None)
-                 for name, problem in job.cases]
+    job.cases = [(name, None if problem is None else '\n'.join(problem)) for name, problem in job.cases]
     if seen < planned or not planned or (status and not any(p is not None for _, p in job.cases)):
         job.fail(f'case {seen + 1} of {planned}', f'the program ended with {status}')
 

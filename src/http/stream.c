@@ -152,7 +152,7 @@ bool stream_end(struct flow *f)
 {
     struct req *r = &f->req;
     if (!r->reply.events)
-        return f->out.left == 0;
+        return f->out.left <= 0;
     struct str last = events_last(r);
     char *to = conn_room(f->conn, last.n + 1);
     if (!to)

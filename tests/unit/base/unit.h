@@ -21,7 +21,7 @@ static inline void assert_bytes(struct str s, struct str wanted, const char *fil
     _fail(file, line);
 }
 
-#ifndef COUNT /* nor route/resource.h */
+#ifndef COUNT /* route/resource.h has one of its own */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #endif
 
