@@ -57,7 +57,7 @@ bool question_of(const struct resource *res, struct str action, struct question 
 /* Begins it: NEXT when it is decided (or has failed), WAIT when r->wait will be woken; then call decide_again. */
 enum verdict decide_begin(struct req *r, struct decision *d, const struct question *q);
 enum verdict decide_again(struct req *r, struct decision *d);
-/* The members path, reason and gates of its JSON, those that it has. */
+/* The members path (of what is allowed, or explained) and gates (of what is explained) of its JSON. */
 void decision_explain(struct text *out, const struct decision *d);
 
 #endif

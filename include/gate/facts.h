@@ -167,13 +167,14 @@ enum err judge_ownership(const struct principal *who, const struct resource *res
 enum err judge_inheritance(const struct principal *who, const struct facts *facts, enum access need,
                            int64_t now, const char **reason) CHECKED;
 
-/* Gate 6 on one row: OK where res has no media. The arena is for what is looked at. */
-enum err judge_media(struct arena *a, const struct principal *who, const struct resource *res,
+/* Gate 6 on one row: OK where res has no media. */
+enum err judge_media(const struct principal *who, const struct resource *res,
                      const struct facts *facts, int64_t now, const char **reason) CHECKED;
 
-/* An ancestor keeps the row from who altogether: who may not read it meets the answer for what is not there, also where
- * gate 3 would refuse what he asks for openly. */
-bool inheritance_hides(const struct principal *who, const struct facts *facts, int64_t now);
+/* What one of them refuses is answered with this: ERR_FORBIDDEN to who may read the row; who may not, whichever gate
+ * keeps it from him, meets the answer for what is not there. */
+enum err judge_refusal(const struct principal *who, const struct resource *res,
+                       const struct facts *facts, int64_t now) CHECKED;
 
 /* How far who goes as a member of that team; ACCESS_NONE: it is not in it. */
 enum access principal_team_access(const struct principal *who, const struct uuid *team);

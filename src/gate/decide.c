@@ -215,10 +215,7 @@ static enum verdict ask_media(struct req *r, struct decision *d)
     const char *reason = NULL;
     if (!judgeable(d))
         return DONE;
-    enum err err =
-        judge_media(&r->arena, inner->who, inner->resource, inner->facts, r->now, &reason);
-    if (err == ERR_NO_MEMORY)
-        d->failed = err;
+    enum err err = judge_media(inner->who, inner->resource, inner->facts, r->now, &reason);
     return from(d, err, reason);
 }
 
@@ -326,7 +323,8 @@ enum verdict decide_again(struct req *r, struct decision *d)
 void decision_explain(struct text *out, const struct decision *d)
 {
     static const char *const verdicts[] = { "skip", "pass", "deny" };
-    if (d->path) {
+    /* Of what a later gate has hidden, the path would tell that it is there. */
+    if (d->path && (d->allowed || d->question.explain)) {
         json_key(out, "path");
         json_put_text(out, str_of(d->path));
     }

@@ -20,9 +20,11 @@ static uint64_t bit(enum access access)
     return (uint64_t)1 << (access == ACCESS_CREATE ? ACCESS_WRITE : access);
 }
 
-static bool binds(const struct restraint *x, const struct principal *who, int64_t now)
+/* A restriction binds what lies below it, not what it was put on. */
+static bool binds(const struct restraint *x, const struct facts *f, const struct principal *who,
+                  int64_t now)
 {
-    if (now >= x->until || uuid_eq(&x->owner, &who->user_id))
+    if (now >= x->until || uuid_eq(&x->owner, &who->user_id) || uuid_eq(&x->on, &f->id))
         return false;
     return uuid_nil(&x->user) || uuid_eq(&x->user, &who->user_id);
 }
@@ -49,7 +51,7 @@ enum err judge_inheritance(const struct principal *who, const struct facts *f, e
 
     *reason = "restricted by an ancestor";
     for (int i = 0; i < f->nrestraints; i++) {
-        if (!binds(&f->restraints[i], who, now))
+        if (!binds(&f->restraints[i], f, who, now))
             continue;
         if (f->restraints[i].accesses & bit(ACCESS_READ))
             return hidden(who); /* what may not be read is hidden, whatever is asked */
@@ -61,16 +63,12 @@ enum err judge_inheritance(const struct principal *who, const struct facts *f, e
     return OK;
 }
 
-bool inheritance_hides(const struct principal *who, const struct facts *facts, int64_t now)
-{
-    const char *reason;
-    return judge_inheritance(who, facts, ACCESS_READ, now, &reason) != OK;
-}
-
 enum verdict gate_inheritance(struct req *r)
 {
     if (!r->facts)
         return NEXT;
     enum err err = judge_inheritance(r->who, r->facts, r->action->access, r->now, &r->reason);
+    if (err == ERR_FORBIDDEN)
+        err = judge_refusal(r->who, r->resource, r->facts, r->now);
     return err == OK ? NEXT : req_deny(r, err);
 }

@@ -6,11 +6,10 @@
 
 #include "gate/signature.h"
 
-/* The generation's facts, as far as the medium's hold them; a restriction of its own does not bind itself. */
-static bool generation_of(struct arena *a, const struct facts *medium, struct facts *out)
+/* The generation's facts, as far as the medium's hold them. */
+static bool generation_of(const struct facts *medium, struct facts *out)
 {
-    struct restraint *above = ARENA_ARRAY(a, struct restraint, (size_t)medium->nrestraints);
-    if (!above || medium->nancestors == 0)
+    if (medium->nancestors == 0)
         return false;
     *out = *medium;
     out->id = medium->ancestors[0].id;
@@ -18,15 +17,10 @@ static bool generation_of(struct arena *a, const struct facts *medium, struct fa
     out->ancestors = medium->ancestors + 1;
     out->nancestors = medium->nancestors - 1;
     out->depth = out->nancestors;
-    out->restraints = above;
-    out->nrestraints = 0;
-    for (int i = 0; i < medium->nrestraints; i++)
-        if (!uuid_eq(&medium->restraints[i].on, &out->id))
-            above[out->nrestraints++] = medium->restraints[i];
     return true;
 }
 
-enum err judge_media(struct arena *a, const struct principal *who, const struct resource *res,
+enum err judge_media(const struct principal *who, const struct resource *res,
                      const struct facts *facts, int64_t now, const char **reason)
 {
     struct facts generation;
@@ -34,8 +28,8 @@ enum err judge_media(struct arena *a, const struct principal *who, const struct 
     if (!res->media)
         return OK;
     *reason = "the generation is not known";
-    if (!generation_of(a, facts, &generation))
-        return a->failed ? ERR_NO_MEMORY : ERR_NOT_FOUND;
+    if (!generation_of(facts, &generation))
+        return ERR_NOT_FOUND;
     TRY(judge_ownership(who, res, &generation, ACCESS_READ, now, &reach, reason));
     TRY(judge_inheritance(who, &generation, ACCESS_READ, now, reason));
     *reason = NULL;
@@ -46,7 +40,7 @@ enum verdict gate_media(struct req *r)
 {
     if (!r->facts || !r->resource->media)
         return NEXT;
-    enum err err = judge_media(&r->arena, r->who, r->resource, r->facts, r->now, &r->reason);
+    enum err err = judge_media(r->who, r->resource, r->facts, r->now, &r->reason);
     if (err != OK)
         return req_deny(r, err);
     int version = resource_column(r->resource, "sign_version");

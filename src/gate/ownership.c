@@ -97,16 +97,32 @@ enum err judge_ownership(const struct principal *who, const struct resource *res
     return who->kind == PRINCIPAL_ANONYMOUS ? ERR_NO_TOKEN : ERR_NOT_FOUND;
 }
 
+static const struct resource *judged(const struct resource *res)
+{
+    return res->under ? res->under : res;
+}
+
+enum err judge_refusal(const struct principal *who, const struct resource *res,
+                       const struct facts *facts, int64_t now)
+{
+    struct reach reach;
+    const char *reason;
+    TRY(judge_ownership(who, judged(res), facts, ACCESS_READ, now, &reach, &reason));
+    TRY(judge_inheritance(who, facts, ACCESS_READ, now, &reason));
+    TRY(judge_media(who, res, facts, now, &reason));
+    return ERR_FORBIDDEN;
+}
+
 enum verdict gate_ownership(struct req *r)
 {
     struct reach reach;
     if (!r->facts)
         return NEXT; /* the path names no row */
-    const struct resource *res = r->resource->under ? r->resource->under : r->resource;
+    const struct resource *res = judged(r->resource);
     enum err err =
         judge_ownership(r->who, res, r->facts, r->action->access, r->now, &reach, &r->reason);
-    if (err == ERR_FORBIDDEN && inheritance_hides(r->who, r->facts, r->now))
-        err = ERR_NOT_FOUND; /* a refusal would say that it is there */
+    if (err == ERR_FORBIDDEN)
+        err = judge_refusal(r->who, r->resource, r->facts, r->now);
     if (err != OK)
         return req_deny(r, err);
     r->grant.access = reach.access;

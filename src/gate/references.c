@@ -28,7 +28,9 @@ static enum verdict judge(struct req *r)
         err = judge_ownership(r->who, look->res, look->facts, need, r->now, &reach, &r->reason);
     if (err == OK)
         err = judge_inheritance(r->who, look->facts, need, r->now, &r->reason);
-    if (err == ERR_FORBIDDEN && !inheritance_hides(r->who, look->facts, r->now))
+    if (err == ERR_FORBIDDEN)
+        err = judge_refusal(r->who, look->res, look->facts, r->now);
+    if (err == ERR_FORBIDDEN)
         return req_deny(r, err);
     if (err != OK) {
         req_fault(r, f->name, "reference", "There is no such thing here.");

@@ -7,7 +7,7 @@ import time
 import unittest
 from unittest import mock
 
-from support import Api, Case, Person, Server, fresh_email, register
+from support import Api, Case, Person, Server, fresh_email, register, uuid7
 from support.wire import Conn, request
 
 ENGINES = 'sqlite (postgres)'      # its rows meet PostgreSQL in test_lists_equal_gates
@@ -234,6 +234,32 @@ class Reading(Media):
         self.assert_problem(self.bob.get(f'media/{medium}'), 404)
         self.assertNotIn(medium, [item['id'] for item in self.bob.walk('media')])
         self.assert_status(self.ann.get(f'media/{medium}'), 200)
+
+    def test_lost_to_who_made_it_it_is_absent_whatever_is_asked(self):
+        """Also where a gate before that of media would refuse it openly."""
+        self.share(self.bob, 'write')
+        medium = self.bob.made('media', {'generation_id': self.generation})['id']
+        self.assert_status(self.ann.patch(f'generations/{self.generation}', {
+            'restrictions': {'until': '2099-01-01T00:00:00Z', 'access': ['write', 'delete', 'share']}}), 200)
+        self.assert_status(self.bob.get(f'media/{medium}'), 200)
+        self.assert_problem(self.bob.patch(f'media/{medium}', {'name': 'n'}), 403)
+        self.assert_problem(self.bob.delete(f'media/{medium}'), 403)
+        self.unshare(self.bob)
+        for method, path, body in (('GET', '', None), ('PATCH', '', {'name': 'n'}), ('DELETE', '', None),
+                                   ('GET', '/content', None), ('PUT', '/content', b'x'), ('POST', '/revoke', None),
+                                   ('POST', '/sign', {'method': 'PUT', 'expires_in': 5})):
+            with self.subTest(f'{method} {path}'):
+                lost = self.assert_problem(self.bob.call(method, f'media/{medium}{path}', body), 404)
+                absent = self.assert_problem(self.bob.call(method, f'media/{uuid7()}{path}', body), 404)
+                self.assertEqual({**lost, 'correlation_id': ''}, {**absent, 'correlation_id': ''})
+        for action in ('read', 'update', 'delete', 'share'):
+            told = [self.bob.post('/access/v1/evaluation', {
+                'subject': {'type': 'user', 'id': self.bob.id}, 'action': {'name': action},
+                'resource': {'type': 'media', 'id': id}}).json for id in (medium, uuid7())]
+            for one in told:
+                self.assertRegex(one['context'].pop('decision_id'), '^[0-9a-f-]{36}$')
+            self.assertEqual(told[0], told[1])
+            self.assertIs(told[0]['decision'], False)
 
     def test_a_restriction_on_the_generation_binds_its_media(self):
         self.share(self.bob, 'write')

@@ -69,18 +69,59 @@ static void the_strictest_of_several_binds(void **state)
     assert_int_equal(judge_inheritance(&who, &facts, ACCESS_WRITE, NOW, &reason), OK);
 }
 
-static void hides_what_may_not_be_read(void **state)
+static void nobody_is_told_to_sign_in(void **state)
 {
     (void)state;
-    struct restraint x = { .owner = other, .until = NOW + 1, .accesses = BIT(ACCESS_READ) };
+    const struct restraint x = { .owner = other, .until = NOW + 1, .accesses = BIT(ACCESS_READ) };
     const struct facts facts = { .id = self, .restraints = &x, .nrestraints = 1 };
     const struct principal nobody = { 0 };
     const char *reason;
-    assert_true(inheritance_hides(&who, &facts, NOW));
     assert_int_equal(judge_inheritance(&nobody, &facts, ACCESS_READ, NOW, &reason), ERR_NO_TOKEN);
-    assert_false(inheritance_hides(&who, &facts, NOW + 1));
-    x.accesses = BIT(ACCESS_WRITE);
-    assert_false(inheritance_hides(&who, &facts, NOW));
+}
+
+static void what_it_was_put_on_is_not_bound(void **state)
+{
+    (void)state;
+    struct restraint x = {
+        .on = self, .owner = other, .until = NOW + 1, .accesses = BIT(ACCESS_READ)
+    };
+    const struct facts facts = { .id = self, .restraints = &x, .nrestraints = 1 };
+    const char *reason;
+    assert_int_equal(judge_inheritance(&who, &facts, ACCESS_READ, NOW, &reason), OK);
+    x.on = other;
+    assert_int_equal(judge_inheritance(&who, &facts, ACCESS_READ, NOW, &reason), ERR_NOT_FOUND);
+}
+
+/* A medium of mine, on a generation whose owner keeps others from writing below it. Where I may not read that
+ * generation, I am not told that I may not write. */
+static void a_refusal_does_not_tell_of_a_hidden_medium(void **state)
+{
+    (void)state;
+    static const struct resource media = { .owned = true, .shared = true, .media = true };
+    const struct uuid generation = { { 10 } };
+    struct grant grant = { me, ACCESS_READ };
+    const struct ancestor above = { generation, other, true };
+    const struct restraint x = {
+        .on = generation, .owner = other, .until = NOW + 1, .accesses = BIT(ACCESS_WRITE)
+    };
+    struct principal maker = { .kind = PRINCIPAL_USER, .user_id = me };
+    struct facts facts = { .id = self, .owner = me, .project_owner = other, .shared = true,
+                           .grants = &grant, .ngrants = 1, .ancestors = &above, .nancestors = 1,
+                           .restraints = &x, .nrestraints = 1 };
+    struct action action = { .access = ACCESS_WRITE };
+    struct req r = {
+        .who = &maker, .facts = &facts, .resource = &media, .action = &action, .now = NOW
+    };
+    assert_int_equal(gate_inheritance(&r), DENY);
+    assert_int_equal(r.err, ERR_FORBIDDEN);
+    facts.ngrants = 0;
+    assert_int_equal(gate_ownership(&r), NEXT); /* it is mine */
+    assert_int_equal(gate_inheritance(&r), DENY);
+    assert_int_equal(r.err, ERR_NOT_FOUND);
+    action.access = ACCESS_READ;
+    assert_int_equal(gate_inheritance(&r), NEXT); /* that is for gate media to refuse */
+    assert_int_equal(gate_media(&r), DENY);
+    assert_int_equal(r.err, ERR_NOT_FOUND);
 }
 
 /* n ancestors, each another, the row at that depth. */
@@ -134,7 +175,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(restrictions),
         cmocka_unit_test(the_strictest_of_several_binds),
-        cmocka_unit_test(hides_what_may_not_be_read),
+        cmocka_unit_test(nobody_is_told_to_sign_in),
+        cmocka_unit_test(what_it_was_put_on_is_not_bound),
+        cmocka_unit_test(a_refusal_does_not_tell_of_a_hidden_medium),
         cmocka_unit_test(depth_and_cycles),
         cmocka_unit_test(the_stage),
     };

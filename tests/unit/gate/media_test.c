@@ -4,8 +4,6 @@
 
 #include "../../../src/store/result.h"
 
-#include "../base/nomem.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -94,7 +92,7 @@ static void the_generation_decides(void **state)
         struct facts facts = facts_of(i);
         struct req r = { .who = (struct principal *)(uintptr_t)&who, .facts = &facts, .resource = &media,
                          .now = NOW };
-        enum err err = judge_media(&arena, &who, &media, &facts, NOW, &reason);
+        enum err err = judge_media(&who, &media, &facts, NOW, &reason);
         if (err != rows[i].err || (err == OK) != !reason)
             fail_msg("%s: %s (%s)", rows[i].says, err_info(err)->code, reason ? reason : "");
         assert_int_equal(gate_media(&r), err == OK ? NEXT : DENY);
@@ -115,7 +113,7 @@ static void the_deepest_tree(void **state)
         const char *reason;
         for (int i = 0; i < n; i++)
             ancestors[i] = (struct ancestor){ { { 100, (uint8_t)i } }, me, true };
-        assert_int_equal(judge_media(&arena, &who, &media, &facts, NOW, &reason),
+        assert_int_equal(judge_media(&who, &media, &facts, NOW, &reason),
                          n == DEPTH_MAX + 1 ? OK : ERR_NOT_FOUND);
     }
 }
@@ -127,7 +125,7 @@ static void what_is_no_medium_is_not_judged(void **state)
     struct principal who = { 0 };
     struct facts facts = { 0 };
     struct req r = { .who = &who, .facts = &facts, .resource = &plain };
-    assert_int_equal(judge_media(&arena, &who, &plain, &facts, NOW, &reason), OK);
+    assert_int_equal(judge_media(&who, &plain, &facts, NOW, &reason), OK);
     assert_string_equal(reason, "before");
     assert_int_equal(gate_media(&r), NEXT);
     r.facts = NULL;
@@ -160,19 +158,6 @@ static void a_url_of_an_older_version_is_revoked(void **state)
     arena_reset(&r.arena);
 }
 
-static void without_memory_it_is_not_judged(void **state)
-{
-    (void)state;
-    const struct principal who = { .kind = PRINCIPAL_USER, .user_id = me };
-    struct facts facts = facts_of(1);
-    const char *reason;
-    arena_trim();
-    nomem_after(0);
-    enum err err = judge_media(&arena, &who, &media, &facts, NOW, &reason);
-    nomem_after(-1);
-    assert_int_equal(err, ERR_NO_MEMORY);
-}
-
 static int clear(void **state)
 {
     (void)state;
@@ -188,7 +173,6 @@ int main(void)
         cmocka_unit_test_teardown(the_deepest_tree, clear),
         cmocka_unit_test_teardown(what_is_no_medium_is_not_judged, clear),
         cmocka_unit_test_teardown(a_url_of_an_older_version_is_revoked, clear),
-        cmocka_unit_test_teardown(without_memory_it_is_not_judged, clear),
     };
     return cmocka_run_group_tests_name("gate/media", tests, NULL, NULL);
 }

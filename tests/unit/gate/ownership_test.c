@@ -212,7 +212,7 @@ static void grants_end_where_they_end(void **state)
 static void a_refusal_does_not_tell_of_what_is_hidden(void **state)
 {
     (void)state;
-    const struct restraint hides = { .owner = other, .until = NOW + 1,
+    const struct restraint hides = { .on = ABOVE, .owner = other, .until = NOW + 1,
                                      .accesses = (uint64_t)1 << ACCESS_READ };
     const struct grant grant = { me, ACCESS_READ };
     struct principal who = { .kind = PRINCIPAL_USER, .user_id = me };
@@ -229,6 +229,27 @@ static void a_refusal_does_not_tell_of_what_is_hidden(void **state)
     assert_int_equal(r.err, ERR_NOT_FOUND);
     action.access = ACCESS_READ;
     assert_int_equal(gate_ownership(&r), NEXT); /* that is for gate inheritance to refuse */
+}
+
+/* Nor whoever may not read what a medium hangs on. */
+static void a_refusal_does_not_tell_of_a_hidden_medium(void **state)
+{
+    (void)state;
+    static const struct resource media = { .owned = true, .shared = true, .media = true };
+    const struct grant grant = { me, ACCESS_READ };
+    const struct ancestor above = { { { 31 } }, other, true };
+    struct principal who = { .kind = PRINCIPAL_USER, .user_id = me };
+    struct facts facts = { .owner = other, .project_owner = chief, .shared = true,
+                           .grants = &grant, .ngrants = 1, .ancestors = &above, .nancestors = 1 };
+    struct action action = { .access = ACCESS_WRITE };
+    struct req r = {
+        .who = &who, .facts = &facts, .resource = &media, .action = &action, .now = NOW
+    };
+    assert_int_equal(gate_ownership(&r), DENY);
+    assert_int_equal(r.err, ERR_FORBIDDEN);
+    facts.nancestors = 0; /* it is not known what that is */
+    assert_int_equal(gate_ownership(&r), DENY);
+    assert_int_equal(r.err, ERR_NOT_FOUND);
 }
 
 static void hidden_is_absent_and_nobody_must_sign_in(void **state)
@@ -298,6 +319,7 @@ int main(void)
         cmocka_unit_test(one_path_is_named),
         cmocka_unit_test(grants_end_where_they_end),
         cmocka_unit_test(a_refusal_does_not_tell_of_what_is_hidden),
+        cmocka_unit_test(a_refusal_does_not_tell_of_a_hidden_medium),
         cmocka_unit_test(hidden_is_absent_and_nobody_must_sign_in),
         cmocka_unit_test(what_lies_below_is_judged_by_what_is_above),
         cmocka_unit_test(emergency_access),
