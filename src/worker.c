@@ -10,6 +10,7 @@
 #include "cache/window.h"
 #include "gate/emergency.h"
 #include "gate/keyring.h"
+#include "gen/layout.h"
 #include "gen/stmt.h"
 #include "http/compress.h"
 #include "http/flow.h"
@@ -257,6 +258,7 @@ static enum err open_cache(void)
         .max_bytes = (size_t)config.cache_megabytes << 20,
         .off = config.cache_mode == CACHE_MODE_OFF,
         .redis = store_shared(worker.store) ? worker.redis : NULL,
+        .layout = LAYOUT,
     };
     worker.cache = cache_new(&cache);
     worker.windows = windows_new(start->windows_part, start->windows_entries, worker.redis);

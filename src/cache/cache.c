@@ -470,7 +470,7 @@ struct cache *cache_new(const struct cache_setup *setup)
         return NULL;
     c->off = setup->off;
     c->memory = memory_new(setup->off ? 0 : setup->max_bytes);
-    c->shared = setup->redis ? shared_new(setup->redis) : NULL;
+    c->shared = setup->redis ? shared_new(setup->redis, setup->layout) : NULL;
     if (c->memory && (c->shared || !setup->redis))
         return c;
     cache_free(c);

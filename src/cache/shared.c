@@ -78,6 +78,7 @@ static struct str entry_name(const struct shared *s, enum cache_type type, struc
                              char *out)
 {
     char *p = append(append(out, redis_prefix(s->redis)), STR("f:"));
+    p = append(append(p, s->layout), STR(":"));
     p = append(append(p, str_of(cache_type_name(type))), STR(":"));
     p = append(p, key);
     return (struct str){ out, (size_t)(p - out) };
@@ -341,12 +342,14 @@ void shared_store(struct shared *s, const struct shared_look *look, const struct
 
 /* ---- life ---- */
 
-struct shared *shared_new(struct redis *redis)
+struct shared *shared_new(struct redis *redis, const char *layout)
 {
     struct shared *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
     s->redis = redis;
+    s->layout = str_of(layout ? layout : "");
+    must(s->layout.n <= CACHE_LAYOUT_MAX);
     wait_init(&s->wait, compared);
     bumps_init(s);
     return s;

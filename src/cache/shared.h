@@ -5,9 +5,10 @@
  *     shared_entry.c  an entry as bytes
  *     shared_room.h   what these share
  *
- * In Redis, behind the prefix: "f:<type>:<key>" is an entry; "e:<slot>" the counter of an epoch slot, "e:all" that of
- * everything; "run" the run_id of the Redis whose data this is. A counter is a time in microseconds. It never returns
- * to a value that it had: it moves to the time of Redis, or by one, and where it is absent it is made with the time.
+ * In Redis, behind the prefix: "f:<layout>:<type>:<key>" is an entry, which only nodes read that have its layout;
+ * "e:<slot>" the counter of an epoch slot, "e:all" that of everything; "run" the run_id of the Redis whose data this
+ * is. A counter is a time in microseconds. It never returns to a value that it had: it moves to the time of Redis, or
+ * by one, and where it is absent it is made with the time.
  * An entry carries the counters that it stands on, all of which were read before its value was asked for.
  * A Redis that was restarted, or another one that took its place, may have lost the last bumps. So after each
  * connection "run" is compared before anything else, and if it is not its own, e:all is moved.
@@ -52,7 +53,7 @@ struct shared_look {
 
 struct shared;
 /* NULL: no memory. */
-struct shared *shared_new(struct redis *redis);
+struct shared *shared_new(struct redis *redis, const char *layout);
 void shared_free(struct shared *s);
 
 /* Whether it is worth asking, for what stands on these epochs. */

@@ -4,7 +4,7 @@
 #include "net/wheel.h"
 #include "shared.h"
 
-#define NAME_SIZE 192 /* of a key in Redis: the prefix, the type, 64 bytes */
+#define NAME_SIZE 192 /* of a key in Redis: the prefix, the layout, the type, 64 bytes */
 #define COUNTER_LIVES "90000000" /* milliseconds: 25 hours, longer than any entry; e:all stays */
 
 /* One store that is under way. */
@@ -18,6 +18,7 @@ struct storing {
 
 struct shared {
     struct redis *redis;
+    struct str layout;
     struct storing *unused;
 
     /* What Redis holds is believed on this connection only: what it held before has been compared, or moved. */

@@ -28,6 +28,7 @@ static struct epochs user;
 static void node_new(struct node *n, struct cache_setup setup)
 {
     n->redis = setup.redis = connected_to(server.url);
+    setup.layout = setup.layout ? setup.layout : "one";
     n->cache = cache_new(&setup);
     assert_non_null(n->cache);
 }
@@ -199,7 +200,7 @@ static void an_empty_value_is_shared(void **state)
 static int64_t stored_size(const char *key)
 {
     char name[128];
-    int n = snprintf(name, sizeof(name), "%sf:session:%s", test_prefix, key);
+    int n = snprintf(name, sizeof(name), "%sf:one:session:%s", test_prefix, key);
     return ask_int(a.redis, 2, (struct str[]){ STR("STRLEN"), { name, (size_t)n } });
 }
 
@@ -234,7 +235,7 @@ static void what_is_no_entry_is_a_miss(void **state)
     static const char *const wrong[] = { "", "x", "\001\000\001\000\000\000\000\000",
                                          "long and senseless" };
     char name[128];
-    int n = snprintf(name, sizeof(name), "%sf:session:k", test_prefix);
+    int n = snprintf(name, sizeof(name), "%sf:one:session:k", test_prefix);
     for (size_t i = 0; i < COUNT(wrong); i++) {
         struct str argv[] = { STR("SET"), { name, (size_t)n }, str_of(wrong[i]) };
         ask_int(a.redis, 3, argv);
@@ -242,6 +243,35 @@ static void what_is_no_entry_is_a_miss(void **state)
         cache_drop(a.cache, CACHE_SESSION, STR("k"));
     }
     assert_int_equal(looks(STALE), COUNT(wrong));
+}
+
+/* As while a newer build takes the place of an older one: each reads what it wrote itself. */
+static void nodes_of_another_layout_have_entries_of_their_own(void **state)
+{
+    (void)state;
+    struct str value;
+    node_free(&b);
+    node_new(&b, (struct cache_setup){ .max_bytes = MEBIBYTE, .layout = "another" });
+    settle(&b);
+    load(&a, "k", STR("in one form"));
+    load(&b, "k", STR("in another"));
+    for (int i = 0; i < 2; i++) { /* the second time nothing is remembered but by Redis */
+        assert_int_equal(get(&a, "k", &value), CACHE_HIT);
+        assert_true(str_eq(value, STR("in one form")));
+        assert_int_equal(get(&b, "k", &value), CACHE_HIT);
+        assert_true(str_eq(value, STR("in another")));
+        node_free(&a);
+        node_new(&a, (struct cache_setup){ .max_bytes = MEBIBYTE });
+        settle(&a);
+        node_free(&b);
+        node_new(&b, (struct cache_setup){ .max_bytes = MEBIBYTE, .layout = "another" });
+        settle(&b);
+    }
+    user_moves_elsewhere(&a); /* what they stand on is the same */
+    assert_int_equal(get(&a, "k", &value), CACHE_FILL);
+    cache_drop(a.cache, CACHE_SESSION, STR("k"));
+    assert_int_equal(get(&b, "k", &value), CACHE_FILL);
+    cache_drop(b.cache, CACHE_SESSION, STR("k"));
 }
 
 /* ---- freshness ---- */
@@ -639,6 +669,7 @@ int main(void)
         test(an_empty_value_is_shared),
         test(large_values_are_compressed_and_the_largest_not_shared),
         test(what_is_no_entry_is_a_miss),
+        test(nodes_of_another_layout_have_entries_of_their_own),
         test(a_bump_elsewhere_makes_it_stale),
         test(what_was_loaded_before_a_bump_is_not_shared_after_it),
         test(what_we_have_just_moved_is_not_asked_of_redis),
