@@ -185,7 +185,8 @@ void store_commit(struct store *s, const struct change *c, struct rows *out, str
 void store_ping(struct store *s, struct rows *out, struct wait *w);
 /* Whether the store is shared with other nodes, so that others may change what is cached here. */
 bool store_shared(const struct store *s);
-/* Whether asks are failed at once because too many have failed (base/breaker.h); false for the embedded store. */
+/* Whether a change would fail, as far as is known without trying: PostgreSQL's are failed at once because too many have
+ * failed (base/breaker.h); the embedded store's file took none in the last five seconds (full disk, read only). */
 bool store_broken(const struct store *s);
 /* What health says of the lanes: up, and how many connections are open. The embedded store has none: 0. */
 struct lane_health {

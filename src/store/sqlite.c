@@ -93,6 +93,11 @@ static bool sqlite_commit(struct store *s, struct ask *ask)
     return queue_put(&sqlite_of(s)->writer.queue, ask);
 }
 
+static bool sqlite_broken(const struct store *s)
+{
+    return writer_refused(&LIST_OF(s, const struct sqlite, store)->writer);
+}
+
 static void sqlite_close(struct store *s)
 {
     struct sqlite *q = sqlite_of(s);
@@ -107,6 +112,7 @@ static const struct engine sqlite_engine = {
     .ask_size = sizeof(struct ask),
     .read = sqlite_read,
     .commit = sqlite_commit,
+    .broken = sqlite_broken,
     .close = sqlite_close,
 };
 

@@ -13,6 +13,7 @@
 #define CHECKPOINT_PAGES 1000
 #define WAL_LARGE (64 * 1024 * 1024 / 4096) /* pages; from here on the file is cut */
 #define CUT_PATIENCE (SECOND / 5)           /* how long cutting waits for readers */
+#define REFUSED_FOR (5 * SECOND)            /* that a file which took no change is thought to take none */
 
 /* ---- epochs ---- */
 
@@ -253,6 +254,31 @@ static void group_commit(struct writer *w, struct list *group, struct list *done
     list_splice(done, group);
 }
 
+/* ---- whether the file takes changes ---- */
+
+static void note_refusal(struct writer *w)
+{
+    switch (w->db.code & 0xff) {
+    case SQLITE_OK:
+        w->refused = 0;
+        break;
+    case SQLITE_FULL:
+    case SQLITE_READONLY:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        w->refused = clock_mono_now();
+        break;
+    default: /* of the change, not of the file */
+        break;
+    }
+}
+
+bool writer_refused(const struct writer *w)
+{
+    int64_t at = w->refused;
+    return at > 0 && clock_mono_now() - at < REFUSED_FOR;
+}
+
 /* ---- the thread ---- */
 
 static int on_commit(void *arg, sqlite3 *handle, const char *name, int pages)
@@ -308,7 +334,9 @@ static void *writer_main(void *arg)
         while (!list_empty(&group)) {
             int64_t first = group_expire(&group, &done);
             if (!list_empty(&group) && turn_take(w->turn, first) == OK) {
+                w->db.code = SQLITE_OK;
                 group_commit(w, &group, &done, first);
+                note_refusal(w);
                 writer_answer(w, &done);
                 writer_checkpoint(w);
                 turn_give(w->turn);

@@ -28,12 +28,15 @@ struct writer {
     bool moved_lost;       /* memory was out: everything must move */
     int wal_pages;         /* in the WAL after the last commit */
     int checkpoint_at;
+    _Atomic int64_t refused; /* monotonic: when the file took no change; 0: the last one it took */
     char complaint[DB_SAYS]; /* of a checkpoint; the next ask takes it to the log */
 };
 
 /* turn: of all workers; NULL outside of a server. On failure db.says tells. To be stopped in either
  * case. */
 enum err writer_start(struct writer *w, const char *path, struct turn *turn) CHECKED;
+/* Whether the file took no change a moment ago (the disk is full, or it may not be written), and none since. */
+bool writer_refused(const struct writer *w);
 /* Commits what waits, then ends. */
 void writer_stop(struct writer *w);
 

@@ -1,4 +1,5 @@
 /* What was acknowledged stays: several processes, killed ones, full disks. */
+#include "../base/stopped.h"
 #include "fixture.h"
 
 #include "../../../src/store/db.h"
@@ -240,6 +241,44 @@ static void a_full_disk_fails_the_change_and_leaves_the_rest(void **state)
     assert_int_equal(sql(&f, "select integrity_check = 'ok' from pragma_integrity_check"), 1);
 }
 
+/* What asks whether a change could be made need not try. */
+static void a_file_that_takes_nothing_is_told_of_for_a_moment(void **state)
+{
+    (void)state;
+    static struct asked good, full, twice;
+    struct rlimit limit, small;
+    signal(SIGXFSZ, SIG_IGN);
+    fixture_open(&f, shared);
+    assert_false(store_broken(f.store));
+    getrlimit(RLIMIT_FSIZE, &limit);
+    small = limit;
+    small.rlim_cur = 4096;
+    for (int again = 0; again < 2; again++) {
+        setrlimit(RLIMIT_FSIZE, &small);
+        mark(&f, 1, &full);
+        settle();
+        setrlimit(RLIMIT_FSIZE, &limit);
+        assert_int_equal(full.rows.err, ERR_UNAVAILABLE);
+        assert_true(store_broken(f.store));
+        clock_skip(6 * SECOND);
+        assert_false(store_broken(f.store)); /* it may have been mended */
+    }
+    setrlimit(RLIMIT_FSIZE, &small);
+    mark(&f, 1, &full);
+    settle();
+    setrlimit(RLIMIT_FSIZE, &limit);
+    assert_true(store_broken(f.store));
+    mark(&f, 1, &good);
+    settle();
+    assert_int_equal(good.rows.err, OK);
+    assert_false(store_broken(f.store)); /* it has been */
+    mark(&f, 1, &twice);
+    settle();
+    assert_int_equal(twice.rows.err, ERR_EXISTS);
+    assert_false(store_broken(f.store)); /* that is no fault of the file */
+    fixture_close(&f);
+}
+
 /* The first may have been taken before the others came. */
 static void a_group_costs_one_sync(void **state)
 {
@@ -313,6 +352,7 @@ int main(void)
         TEST(a_killed_process_leaves_what_it_acknowledged),
         TEST(the_turn_of_a_dead_process_passes_on),
         TEST(a_full_disk_fails_the_change_and_leaves_the_rest),
+        TEST(a_file_that_takes_nothing_is_told_of_for_a_moment),
         TEST(a_group_costs_one_sync),
         TEST(a_commit_that_may_not_be_safe_is_unknown_and_moves_its_epochs),
     };
