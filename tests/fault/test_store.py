@@ -1,10 +1,11 @@
 """The store does not answer: a write lock held from outside. What cannot be done is 503, what can be answered is, and
 it passes."""
+import resource
 import threading
 import time
 import unittest
 
-from support import Api, Case, Server, on_every_worker, register, together
+from support import Api, Case, Server, on_every_worker, person, register, together
 
 server = me = None
 TIMEOUT = 1.0
@@ -158,6 +159,32 @@ class Locked(Case):
 
     def test_the_file_is_whole_afterwards(self):
         server.store.verify(self)
+
+
+class Full(Case):
+    def test_decisions_say_what_the_api_does(self):
+        with Server(WORKERS=1) as other, person(other, 'admin') as boss:
+            mine = boss.made('projects', {'name': 'p'})['id']
+
+            def ask(action):
+                reply = boss.post('/access/v1/evaluation', {
+                    'subject': {'type': 'user', 'id': boss.id}, 'action': {'name': action},
+                    'resource': {'type': 'project', 'id': mine}})
+                self.assert_status(reply, 200)
+                return reply.json['decision'], reply.json['context'].get('reason')
+            self.assertEqual(ask('update'), (True, None))
+            worker, = other.workers()
+            soft, hard = resource.prlimit(worker, resource.RLIMIT_FSIZE)
+            resource.prlimit(worker, resource.RLIMIT_FSIZE, (0, hard))      # as if the disk were full
+            try:
+                self.assert_problem(boss.patch(f'projects/{mine}', {'name': 'q'}), 503)
+                self.assertEqual(ask('update'), (False, 'its audit row could not be written'))
+                self.assertEqual(ask('read'), (True, None))
+                self.assert_status(boss.get(f'projects/{mine}'), 200)
+            finally:
+                resource.prlimit(worker, resource.RLIMIT_FSIZE, (soft, hard))
+            self.assert_status(boss.patch(f'projects/{mine}', {'name': 'q'}), 200)
+            self.assertEqual(ask('update'), (True, None))
 
 
 if __name__ == '__main__':
