@@ -4,9 +4,10 @@ import os
 import re
 import time
 import unittest
+from datetime import datetime, timedelta, timezone
 from unittest import mock
 
-from support import Case, Server, register, uuid7
+from support import Api, Case, Server, register, uuid7
 from support.wire import Conn, request
 
 ENGINES = 'sqlite (postgres)'      # what they tell is tested on both
@@ -120,6 +121,20 @@ class Events(Case):
             self.assertEqual(stream.event(), ('end', None, {'code': 'session_ended'}))
             self.assertIsNone(stream.event())
         other.close()
+
+    def test_it_ends_when_the_credentials_expire(self):
+        """With nobody's doing: the clock alone."""
+        seconds = 3
+        until = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+        key = people['ann'].made('api-keys', {'name': 'k', 'scopes': ['generation:read'],
+                                              'expires_at': until.isoformat()})['key']
+        with Api(server, key=key) as api, Stream(api, self.made) as stream:
+            self.assertEqual(stream.event()[0], 'generation')
+            self.assertEqual(stream.event(), ('end', None, {'code': 'session_ended'}))
+            late = (datetime.now(timezone.utc) - until).total_seconds()
+            self.assertIsNone(stream.event())
+            self.assertGreaterEqual(late, 0)
+            self.assertLess(late, 2)
 
     def test_it_ends_with_the_row(self):
         with Stream(people['ann'], self.made) as stream:
