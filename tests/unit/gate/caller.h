@@ -185,11 +185,6 @@ static inline int tear_down(void **state)
     return 0;
 }
 
-static inline int64_t asks(void)
-{
-    return metric_read(METRIC_STORE_ASKS, 0) + metric_read(METRIC_STORE_ASKS, 1);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 #endif

@@ -1,25 +1,10 @@
 /* Gate flood: the window of the address, what a restraint leaves of it, and who is exempt. */
-#include "base/config.h"
-#include "base/metric.h"
-#include "gate/facts.h"
-#include "gate/restraint.h"
+#include "limited.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#define ENTRIES 64
-#define NOW (5000 * SECOND)
 #define ALL 2001 /* more than any window admits */
 
-static struct windows *windows;
-static void *metrics, *table, *restraints;
-
-static const struct in6_addr
-    here = { .s6_addr = { [10] = 0xff, [11] = 0xff, [12] = 192, [15] = 7 } },
-    there = { .s6_addr = { [10] = 0xff, [11] = 0xff, [12] = 192, [15] = 8 } };
+static const struct in6_addr there = { .s6_addr = {
+                                           [10] = 0xff, [11] = 0xff, [12] = 192, [15] = 8 } };
 
 static struct req request(const char *path)
 {
@@ -34,33 +19,6 @@ static void hold(enum restraint_level level)
 static int64_t blocked(enum restraint_kind kind)
 {
     return metric_read(METRIC_LIMIT_RESTRAINED, kind);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    metrics = calloc(1, metric_size(1));
-    table = calloc(1, windows_size(ENTRIES));
-    restraints = calloc(1, restraint_size());
-    assert_true(metrics && table && restraints);
-    metric_init(metrics, 1);
-    metric_use(0);
-    restraint_init(restraints);
-    windows = windows_new(table, ENTRIES, NULL);
-    config.rate_limit_profile = PROFILE_STANDARD;
-    clock_tick();
-    return windows ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    windows_free(windows);
-    restraint_init(NULL);
-    free(restraints);
-    free(table);
-    free(metrics);
-    return 0;
 }
 
 static const struct {

@@ -1,26 +1,9 @@
 /* Gate 10: which windows count for whom, how large they are, who is blocked, and that a look spends nothing. */
-#include "base/config.h"
-#include "base/metric.h"
-#include "gate/facts.h"
-#include "gate/restraint.h"
+#include "limited.h"
 
 #include "../../../src/gate/limits.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#define ENTRIES 1024
-#define NOW (5000 * SECOND)
-
-static struct windows *windows;
-static void *metrics, *table, *restraints;
-
 static struct principal me = { .kind = PRINCIPAL_USER, .user_id = { { 1, 2, [15] = 3 } } };
-static const struct in6_addr here = { .s6_addr = {
-                                          [10] = 0xff, [11] = 0xff, [12] = 192, [15] = 7 } };
 static const struct action plain = { .rate = RATE_DEFAULT }, admin = { .rate = RATE_ADMIN },
                            health = { .rate = RATE_NONE };
 
@@ -75,33 +58,6 @@ static const struct {
     { "what was blocked by hand is, without limits too", PROFILE_OFF, RESTRAINT_BLOCK, &plain, 0 },
     { "health is exempt", PROFILE_STANDARD, RESTRAINT_BLOCK, &health, 1001 },
 };
-
-static int set_up(void **state)
-{
-    (void)state;
-    metrics = calloc(1, metric_size(1));
-    table = calloc(1, windows_size(ENTRIES));
-    restraints = calloc(1, restraint_size());
-    assert_true(metrics && table && restraints);
-    metric_init(metrics, 1);
-    metric_use(0);
-    restraint_init(restraints);
-    windows = windows_new(table, ENTRIES, NULL);
-    config.rate_limit_profile = PROFILE_STANDARD;
-    clock_tick();
-    return windows ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    windows_free(windows);
-    restraint_init(NULL);
-    free(restraints);
-    free(table);
-    free(metrics);
-    return 0;
-}
 
 static void sizes(void **state)
 {

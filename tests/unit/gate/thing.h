@@ -112,11 +112,6 @@ static inline struct uuid add_node(int64_t n, const struct uuid *owner, const st
     return id;
 }
 
-static inline int64_t asks(void)
-{
-    return metric_read(METRIC_STORE_ASKS, 0) + metric_read(METRIC_STORE_ASKS, 1);
-}
-
 /* What the pipeline does when a request ends: whoever waits for a load that it began is told. */
 static inline void let_go(struct req *r)
 {

@@ -138,6 +138,12 @@ static inline int64_t sql(const struct fixture *f, const char *text)
     return number;
 }
 
+/* Reads that the store has been asked so far. */
+static inline int64_t asks(void)
+{
+    return metric_read(METRIC_STORE_ASKS, 0) + metric_read(METRIC_STORE_ASKS, 1);
+}
+
 /* ---- the table `marks`: one unique number a row ---- */
 
 #define MARKS_MAKE "create table marks (n bigint primary key, id uuid)"
