@@ -1,7 +1,6 @@
 """Server-sent events: a row as it changes, for as long as its reader may read it."""
 import json
 import os
-import re
 import time
 import unittest
 from datetime import datetime, timedelta, timezone
@@ -206,16 +205,11 @@ class Memory(Case):
                 while last is None or not last[2]['prompt'].startswith(f'{n - 1} '):
                     last = stream.event()
             many(50)
-            before = self.rss()
+            before = self.server.rss()
             many(300)
-            grown = self.rss() - before
+            grown = self.server.rss() - before
             print(f'300 events of 8 KB grew the worker by {grown} KiB')
             self.assertLess(grown, 4096)
-
-    def rss(self):
-        pid = self.server.workers()[0]
-        with open(f'/proc/{pid}/status', encoding='ascii') as status:
-            return int(re.search(r'VmRSS:\s+(\d+)', status.read())[1])
 
 
 class Draining(Case):

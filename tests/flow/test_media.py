@@ -393,13 +393,13 @@ class Memory(Case):
                     assert one.get(path).body == data
             except BaseException as why:        # told below
                 problems.append(repr(why)[:200])
-        before, began = self.rss(), time.monotonic()
+        before, began = self.server.rss(), time.monotonic()
         threads = [threading.Thread(target=work, args=(medium,)) for medium in media]
         for thread in threads:
             thread.start()
         most = before
         while any(thread.is_alive() for thread in threads):
-            most = max(most, self.rss())
+            most = max(most, self.server.rss())
             time.sleep(0.05)
         took = time.monotonic() - began
         self.assertEqual(problems, [])
@@ -411,7 +411,7 @@ class Memory(Case):
         data = os.urandom(20 << 20)
         path = f'/api/v1/media/{self.medium()}/content'
         self.assert_status(self.ann.call('PUT', path, data), 200)
-        before = self.rss()
+        before = self.server.rss()
         conns = []
         for _ in range(40):
             conn = Conn(self.server.port, source=self.ann.source)
@@ -419,7 +419,7 @@ class Memory(Case):
             conn.send(request('GET', path, self.ann.headers()))
             conns.append(conn)
         time.sleep(1)
-        grown = self.rss() - before
+        grown = self.server.rss() - before
         print(f'40 readers that read nothing hold {grown} KiB')
         self.assertLess(grown, 40 * 320)
         while conns[0].line('a head'):
@@ -427,13 +427,6 @@ class Memory(Case):
         self.assertEqual(conns[0].take(50000), data[:50000])
         for conn in conns:
             conn.close()
-
-    def rss(self):
-        total = 0
-        for pid in self.server.workers():
-            with open(f'/proc/{pid}/status', encoding='ascii') as status:
-                total += next(int(line.split()[1]) for line in status if line.startswith('VmRSS'))
-        return total
 
 
 if __name__ == '__main__':

@@ -118,6 +118,14 @@ class Server:
         tree = parents()
         return sorted(child for child, parent in tree.items() if parent == self.process.pid)
 
+    def rss(self):
+        """KiB of memory that the workers have."""
+        total = 0
+        for pid in self.workers():
+            with open(f'/proc/{pid}/status', encoding='ascii') as status:
+                total += next(int(line.split()[1]) for line in status if line.startswith('VmRSS'))
+        return total
+
     def signal(self, number):
         self.process.send_signal(number)
 

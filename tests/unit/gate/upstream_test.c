@@ -236,7 +236,7 @@ static void went_on(struct wait *w)
     a->v = rule_again(&a->r, &a->look);
 }
 
-static struct asking *asks(const char *host, const char *method, const char *uri)
+static struct asking *asks_for(const char *host, const char *method, const char *uri)
 {
     struct asking *a = calloc(1, sizeof(*a));
     struct target t;
@@ -263,7 +263,7 @@ static void end(struct asking *a)
 /* The priority of the rule that decides is its name here; 0: none does. */
 static void expect(const char *host, const char *method, const char *uri, int rule)
 {
-    struct asking *a = asks(host, method, uri);
+    struct asking *a = asks_for(host, method, uri);
     settle();
     assert_int_equal(a->v, NEXT);
     assert_int_equal(a->look.err, OK);
@@ -339,7 +339,7 @@ static void a_permission_that_is_none_lets_nobody_through(void **state)
 {
     (void)state;
     add(10, "none", "/", "[]", "no:such", 0, "active");
-    struct asking *a = asks("none", "GET", "/");
+    struct asking *a = asks_for("none", "GET", "/");
     settle();
     assert_true(a->look.found);
     assert_int_equal(a->look.rule.permit, PERMIT_NONE);
@@ -360,7 +360,7 @@ static void a_rule_says_what_it_needs(void **state)
         snprintf(text, sizeof(text), "update upstreams set rate_class = '%s' where host = '%s'",
                  rules[i].rate_class, rules[i].host);
         sql(&f, text);
-        struct asking *a = asks(rules[i].host, "GET", "/");
+        struct asking *a = asks_for(rules[i].host, "GET", "/");
         settle();
         assert_true(a->look.found);
         assert_int_equal(a->look.rule.permit, PERMIT_STARTUP_READ);
@@ -374,7 +374,7 @@ static void without_memory_there_is_no_verdict(void **state)
     (void)state;
     expect("b", "GET", "/", 3); /* remembered from here on */
     struct target t;
-    struct asking *a = asks("b", "GET", "/");
+    struct asking *a = asks_for("b", "GET", "/");
     t = a->look.target;
     assert_int_equal(a->v, NEXT);
     struct req other = { .store = f.store, .cache = cache };
@@ -395,7 +395,7 @@ static void many_at_once_ask_the_store_once(void **state)
     struct asking *all[8];
     epoch_bump(EPOCH_UPSTREAMS, NULL, 0);
     for (int i = 0; i < COUNT(all); i++)
-        all[i] = asks("b", "GET", "/");
+        all[i] = asks_for("b", "GET", "/");
     int asked = 0;
     for (int i = 0; i < COUNT(all); i++) {
         asked += all[i]->look.asked;
@@ -421,7 +421,7 @@ static void rules_that_cannot_be_read_are_no_verdict(void **state)
                  methods[i]);
         sql(&f, text);
         epoch_bump(EPOCH_UPSTREAMS, NULL, 0);
-        struct asking *two[] = { asks("a", "GET", "/"), asks("a", "GET", "/") };
+        struct asking *two[] = { asks_for("a", "GET", "/"), asks_for("a", "GET", "/") };
         settle();
         for (int k = 0; k < 2; k++) {
             assert_int_equal(two[k]->v, NEXT);
@@ -437,7 +437,7 @@ static void a_store_that_fails_is_no_verdict(void **state)
     (void)state;
     sql(&f, "drop table upstreams");
     epoch_bump(EPOCH_UPSTREAMS, NULL, 0);
-    struct asking *a = asks("a", "GET", "/");
+    struct asking *a = asks_for("a", "GET", "/");
     settle();
     assert_int_equal(a->v, NEXT);
     assert_int_equal(err_info(a->look.err)->status, 503);
