@@ -260,8 +260,6 @@ class Oracle:
         """200, 403 or 404, where the permission is there."""
         bound = self.bound(who, plural, row)
         reach = self.reach(who, plural, row)
-        if reach < READ or READ in bound:
+        if reach < READ or READ in bound or not self.hangs(who, plural, row):
             return 404
-        if reach < need or need in bound:
-            return 403
-        return 200 if self.hangs(who, plural, row) else 404
+        return 403 if reach < need or need in bound else 200
