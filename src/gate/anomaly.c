@@ -48,7 +48,7 @@ struct record {
     _Atomic uint64_t mean;  /* the fourth power of the mean as a float, then of how many minutes */
     _Atomic uint64_t total; /* requests of the minutes before the running one */
     _Atomic uint64_t agents[AGENT_WORDS], countries;
-    _Atomic uint64_t raised; /* minutes in which rate and errors were raised last, 24 bits each */
+    _Atomic uint32_t rate_raised, errors_raised; /* the minute in which it was last; 0: never */
     _Atomic uint64_t probes;
 };
 
@@ -214,17 +214,18 @@ static void clear_record(struct record *rec, uint64_t minute, int64_t now)
     for (int i = 0; i < AGENT_WORDS; i++)
         atomic_store(&rec->agents[i], 0);
     atomic_store(&rec->countries, 0);
-    atomic_store(&rec->raised, 0);
+    atomic_store(&rec->rate_raised, 0);
+    atomic_store(&rec->errors_raised, 0);
     atomic_store(&rec->probes, 0);
     atomic_store(&rec->last, minute);
     atomic_store(&rec->since, now);
 }
 
-/* Of the set's records the one that was silent longest, and its key; one that is being taken over only when that must
- * have failed. Negative: none. */
-static int silent(struct set *s, uint64_t minute, uint64_t busy, uint64_t *its_key)
+/* Of the set's records the one that was silent longest: where its key is, and what; one that is being taken over only
+ * when that must have failed. NULL: none. */
+static _Atomic uint64_t *silent(struct set *s, uint64_t minute, uint64_t busy, uint64_t *its_key)
 {
-    int found = -1;
+    _Atomic uint64_t *found = NULL;
     uint64_t longest = 0;
     for (int way = 0; way < WAYS; way++) {
         uint64_t key = atomic_load(&s->key[way]);
@@ -236,7 +237,7 @@ static int silent(struct set *s, uint64_t minute, uint64_t busy, uint64_t *its_k
         if (key == 0)
             age = MINUTE_MASK; /* nobody's */
         if (age >= longest) {
-            found = way;
+            found = &s->key[way];
             longest = age;
             *its_key = key;
         }
@@ -253,12 +254,13 @@ static struct record *record_of(uint64_t key, uint64_t minute, int64_t now)
             return &s->at[way];
 
     uint64_t busy = (uint64_t)clock_mono() << 1 | 1, old;
-    int way = silent(s, minute, busy, &old);
-    if (way < 0 || !atomic_compare_exchange_strong(&s->key[way], &old, busy))
+    _Atomic uint64_t *place = silent(s, minute, busy, &old);
+    if (!place || !atomic_compare_exchange_strong(place, &old, busy))
         return NULL;
-    clear_record(&s->at[way], minute, now);
-    atomic_store_explicit(&s->key[way], key, memory_order_release);
-    return &s->at[way];
+    struct record *rec = &s->at[place - s->key];
+    clear_record(rec, minute, now);
+    atomic_store_explicit(place, key, memory_order_release);
+    return rec;
 }
 
 /* ---- counting ---- */
@@ -333,10 +335,9 @@ static bool added(_Atomic uint64_t *words, int n, uint16_t item)
     return false;
 }
 
-static bool raised_lately(uint64_t raised, int shift, uint64_t minute)
+static bool lately(uint32_t raised, uint64_t minute)
 {
-    uint64_t then = raised >> shift & MINUTE_MASK;
-    return then != 0 && behind(minute, then) < RECENT;
+    return raised != 0 && behind(minute, raised) < RECENT;
 }
 
 static void observe(struct record *rec, const struct req *r, uint64_t minute, struct behaviour *b)
@@ -357,24 +358,16 @@ static void observe(struct record *rec, const struct req *r, uint64_t minute, st
     b->mean_fourth = (double)mean_of(atomic_load_explicit(&rec->mean, memory_order_relaxed));
     b->requests += (int64_t)atomic_load_explicit(&rec->total, memory_order_relaxed);
     b->since = atomic_load_explicit(&rec->since, memory_order_relaxed);
-    uint64_t raised = atomic_load_explicit(&rec->raised, memory_order_relaxed);
-    b->rate_raised = raised_lately(raised, 0, minute);
-    b->errors_raised = raised_lately(raised, 24, minute);
+    b->rate_raised = lately(atomic_load(&rec->rate_raised), minute);
+    b->errors_raised = lately(atomic_load(&rec->errors_raised), minute);
 }
 
 /* ---- answering ---- */
 
 /* False when another worker has raised it in this moment. */
-static bool raise_once(struct record *rec, enum anomaly anomaly, uint64_t minute)
+static bool raise_once(_Atomic uint32_t *raised, uint64_t minute)
 {
-    int shift = anomaly == ANOMALY_RATE ? 0 : 24;
-    uint64_t raised = atomic_load(&rec->raised);
-    do {
-        if (raised_lately(raised, shift, minute))
-            return false;
-    } while (!atomic_compare_exchange_weak(&rec->raised, &raised,
-                                           (raised & ~(MINUTE_MASK << shift)) | minute << shift));
-    return true;
+    return !lately(atomic_exchange(raised, (uint32_t)minute), minute);
 }
 
 static void answer(struct req *r, struct record *rec, struct behaviour *b, uint64_t minute)
@@ -386,9 +379,12 @@ static void answer(struct req *r, struct record *rec, struct behaviour *b, uint6
             b->new_country = false;
         } else if (anomaly == ANOMALY_AGENT) {
             b->new_agent = false;
+        } else if (anomaly == ANOMALY_RATE) {
+            b->rate_raised = true;
+            first = raise_once(&rec->rate_raised, minute);
         } else {
-            first = raise_once(rec, anomaly, minute);
-            *(anomaly == ANOMALY_RATE ? &b->rate_raised : &b->errors_raised) = true;
+            b->errors_raised = true;
+            first = raise_once(&rec->errors_raised, minute);
         }
         if (first)
             respond(r, RESTRAINT_PRINCIPAL, anomaly);
