@@ -12,6 +12,7 @@ Ends with one line, `N mutants, M caught, S survived`, and 1 if one survives tha
 that lists one that does not survive. A mutant that does not compile, or compiles to the same machine code, is none.
 """
 import argparse
+import collections
 import concurrent.futures
 import glob
 import hashlib
@@ -67,10 +68,10 @@ class Build:
         self.root, self.folder, self.sanitized = root, os.path.join(root, folder), sanitized
         self.programs = sorted(glob.glob(os.path.join(self.folder, PROGRAMS)))
         names = [os.path.relpath(path, self.folder) for path in self.programs]
-        said = subprocess.run(['ninja', '-t', 'commands', *names], cwd=self.folder, check=True,
-                              capture_output=True, text=True).stdout
-        self.commands = [[word for word in shlex.split(line) if word != 'ccache'] for line in said.splitlines()]
-        self.seconds, self.symbols = {}, {}
+        lines = subprocess.run(['ninja', '-t', 'commands', *names], cwd=self.folder, check=True,
+                               capture_output=True, text=True).stdout.splitlines()
+        self.commands = [[word for word in shlex.split(line) if word != 'ccache'] for line in lines]
+        self.seconds, self.symbols, self.catchers = {}, {}, collections.Counter()
 
     def command_for(self, output):
         """Of the command that makes this file: its words."""
@@ -127,11 +128,11 @@ class Build:
         return self.defined(program) - own
 
     def programs_of(self, source):
-        """Those that the source is part of; that of its own name first."""
+        """Those that the source is part of; who caught most of its mutants first, else that of its own name."""
         given = self.defined(self.object_of(source))
         stem = os.path.basename(source)[:-len('.c')]
         return sorted((path for path in self.programs if given & self.taken(path)),
-                      key=lambda path: not path.endswith(f'_{stem}_test'))
+                      key=lambda path: (-self.catchers[source, path], not path.endswith(f'_{stem}_test')))
 
     def passes(self, program, work, seconds):
         home = tempfile.mkdtemp(dir=work)
@@ -160,6 +161,7 @@ class Build:
             caught = not self.passes(linked, work, max(AT_LEAST, SLOWER * self.seconds[program]))
             os.unlink(linked)
             if caught:
+                self.catchers[source, program] += 1
                 return True
         return False
 

@@ -102,6 +102,29 @@ static void a_newcomer_begins_with_nothing(void **state)
     }
 }
 
+/* The counts of the first record lie behind the keys. */
+static void what_is_counted_is_no_key(void **state)
+{
+    (void)state;
+    asks(1, 200);
+    struct set *s = my_set();
+    memset(s, 0, sizeof(*s));
+    s->at[0].minutes[0] = restraint_user(&who.user_id);
+    asks(1, 200);
+    assert_ptr_equal(my_set(), s);
+}
+
+/* It lies behind the minutes. */
+static void since_when_it_is_known_is_no_minute(void **state)
+{
+    (void)state;
+    old_hand();
+    mine()->since = (int64_t)(minute_now() << 40 | 1000 << 20 | 1000); /* as a minute with errors */
+    assert_true(mine()->since < 0); /* long ago */
+    asks(1, 200);
+    expect(0, ANOMALY_NONE);
+}
+
 /* The number of the minute begins anew each 32 years. */
 static void minutes_begin_anew(void **state)
 {
@@ -130,6 +153,8 @@ int main(void)
         TEST(it_is_found_wherever_it_is),
         TEST(there_is_room_for_many),
         TEST(a_newcomer_begins_with_nothing),
+        TEST(what_is_counted_is_no_key),
+        TEST(since_when_it_is_known_is_no_minute),
         TEST(minutes_begin_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
