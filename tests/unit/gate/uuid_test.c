@@ -61,6 +61,15 @@ static void a_capital_is_seen_wherever_it_stands(void **state)
     }
 }
 
+static void what_stands_behind_an_id_is_none_of_it(void **state)
+{
+    (void)state;
+    struct req r = { 0 };
+    r.target_ids.n = 1;
+    r.target_ids.text[0] = (struct str){ "f47ac10b-58cc-4372-a567-0e02b2c3d479A", 36 };
+    assert_int_equal(gate_uuid(&r), NEXT);
+}
+
 static void the_second_id_counts_too(void **state)
 {
     (void)state;
@@ -124,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids),
         cmocka_unit_test(a_capital_is_seen_wherever_it_stands),
+        cmocka_unit_test(what_stands_behind_an_id_is_none_of_it),
         cmocka_unit_test(the_second_id_counts_too),
         cmocka_unit_test(ids_are_read_into_their_places),
         cmocka_unit_test(no_id_is_fine),
