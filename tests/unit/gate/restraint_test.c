@@ -93,6 +93,17 @@ static void a_load_keeps_what_is_not_written_yet(void **state)
     assert_int_equal(level_of(10, NOW + MINUTE), RESTRAINT_RECORDED);
 }
 
+/* What a load has confirmed is kept as long as before, which counts when the clock is set back. */
+static void a_load_does_not_end_the_time_it_is_kept(void **state)
+{
+    (void)state;
+    struct restraint_row rows[] = { { 10, RESTRAINT_BLOCK, LATER } }, none;
+    restraint_put(10, RESTRAINT_BLOCK, LATER, NOW, NOW + MINUTE);
+    restraint_load(rows, 1, NOW + MINUTE);
+    restraint_load(&none, 0, NOW + SECOND);
+    assert_int_equal(level_of(10, NOW + SECOND), RESTRAINT_BLOCK);
+}
+
 static void a_lift_is_not_undone_by_being_kept(void **state)
 {
     (void)state;
@@ -240,15 +251,16 @@ static void what_is_loaded_again_is_in_force_meanwhile(void **state)
     loaded = false;
     pthread_barrier_init(&both, NULL, 2);
     for (int load = 0; load < 1000; load++) {
-        struct restraint_row rows[64];
+        struct restraint_row rows[180];
         int n = 0;
-        rows[n++] = (struct restraint_row){ 2, RESTRAINT_HALF, NOW + 1 };
         for (uint64_t i = 20; i > 0; i--)
-            for (int level = RESTRAINT_BLOCK; level > RESTRAINT_RECORDED; level--)
-                rows[n++] = (struct restraint_row){ 2 * i, (enum restraint_level)level,
-                                                    NOW + (RESTRAINT_LEVELS - level) * SECOND };
-        rows[n++] = (struct restraint_row){ 2, RESTRAINT_HALF, NOW + 2 };
-        rows[n++] = (struct restraint_row){ 40, RESTRAINT_BLOCK, NOW + 2 };
+            for (int level = RESTRAINT_BLOCK; level > RESTRAINT_RECORDED; level--) {
+                struct restraint_row row = { 2 * i, (enum restraint_level)level,
+                                             NOW + (RESTRAINT_LEVELS - level) * SECOND };
+                rows[n] = rows[n + 1] = rows[n + 2] = row;
+                rows[n].until = rows[n + 2].until = NOW + 1; /* shorter ones on both sides */
+                n += 3;
+            }
         restraint_load(rows, n, NOW);
         if (load == 0) {
             assert_int_equal(pthread_create(&thread, NULL, looks_again_and_again, NULL), 0);
@@ -271,6 +283,16 @@ static void a_full_table_gives_up_what_ends_first(void **state)
         held += level_of(2 + 2 * i, NOW) == RESTRAINT_BLOCK;
     assert_int_equal(held, RESTRAINT_PLACES);
     assert_int_equal(level_of(2 + 2 * (4 * RESTRAINT_PLACES - 1), NOW), RESTRAINT_BLOCK);
+}
+
+/* It is not held back any longer by being kept. */
+static void how_long_it_is_kept_saves_no_place(void **state)
+{
+    (void)state;
+    restraint_put(2, RESTRAINT_BLOCK, NOW + 1, NOW, LATER + HOUR);
+    for (uint64_t i = 1; i < 4 * RESTRAINT_PLACES; i++)
+        restraint_put(2 + 2 * i, RESTRAINT_BLOCK, LATER, NOW, 0);
+    assert_int_equal(level_of(2, NOW), RESTRAINT_RECORDED);
 }
 
 static void what_is_left_of_a_limit(void **state)
@@ -429,6 +451,7 @@ int main(void)
         TEST(lifted),
         TEST(a_load_is_what_the_store_says),
         TEST(a_load_keeps_what_is_not_written_yet),
+        TEST(a_load_does_not_end_the_time_it_is_kept),
         TEST(a_lift_is_not_undone_by_being_kept),
         TEST(after_a_lift_the_next_load_says_all),
         TEST(at_the_beginning_of_time),
@@ -437,6 +460,7 @@ int main(void)
         TEST(of_two_at_once_the_longer_stays),
         TEST(what_is_loaded_again_is_in_force_meanwhile),
         TEST(a_full_table_gives_up_what_ends_first),
+        TEST(how_long_it_is_kept_saves_no_place),
         TEST(what_is_left_of_a_limit),
         TEST(lengths),
         TEST(numbers),

@@ -142,14 +142,19 @@ static void a_short_one_is_read_within_its_bounds(void **state)
 #define SETS 4096
 #define WAYS 4
 
+/* Of a token that has so many characters: its end. */
+static unsigned set_of(struct str token)
+{
+    return (unsigned)(hash_bytes(token.p + token.n - 16, 16) % SETS);
+}
+
 /* Texts that share one set of the table, so that they must share its ways. */
 static void neighbours(char rooms[WAYS + 1][64])
 {
     for (int i = 0, n = 0; n <= WAYS; i++) {
         char text[64];
         struct str all = name(text, sizeof(text), i);
-        const char *end = all.n > 16 ? all.p + all.n - 16 : all.p;
-        if (hash_bytes(end, all.n > 16 ? 16 : all.n) % SETS == 7)
+        if (set_of(all) == 7)
             memcpy(rooms[n++], text, sizeof(text));
     }
 }
@@ -194,6 +199,14 @@ static void one_that_is_kept_again_stays_where_it_is(void **state)
         keep_until(rooms[i], NOW + 100 + i);
     for (int i = 0; i < WAYS; i++)
         assert_true(is_there(rooms[i], NOW + 99));
+    for (int last = 0; last < WAYS; last++) { /* even if another one ends before it */
+        tokens_forget(tokens);
+        for (int i = 0; i < WAYS; i++)
+            keep_until(rooms[i], NOW + (i == last ? 50 : 10 + i));
+        keep_until(rooms[last], NOW + 60);
+        for (int i = 0; i < WAYS; i++)
+            assert_true(is_there(rooms[i], NOW));
+    }
 }
 
 /* Three times as many as there is room for. */
@@ -234,8 +247,6 @@ static void no_table_is_no_harm(void **state)
 
 /* ---- what is freed ---- */
 
-#define SETS 4096
-#define WAYS 4
 #define MARK "a token that shall not be found in memory that is free"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -267,7 +278,7 @@ static void keep_in(unsigned set)
     for (number++;; number++) {
         char room[120];
         struct str token = { room, (size_t)snprintf(room, sizeof(room), "%s %032d", MARK, number) };
-        if (hash_bytes(token.p + token.n - 32, 32) % SETS != set)
+        if (set_of(token) != set)
             continue;
         tokens_keep(tokens, token, &claims);
         return;
