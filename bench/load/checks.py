@@ -51,7 +51,7 @@ def before(server, requests):
 def rows(server):
     """(startups, audit rows of their making) in the server's database."""
     found = psql(server.database, "select (select count(*) from startups) as made, (select count(*) from audit "
-                 "where action = 'startup.create') as audited")[0]
+                 "where action = 'startup.create' and outcome = 'made') as audited")[0]
     return int(found['made']), int(found['audited'])
 
 
