@@ -144,8 +144,8 @@ static bool usual(struct str agent)
     };
     for (size_t i = 0; i < COUNT(clients); i++) {
         size_t n = strlen(clients[i]), at = 0;
-        while (at < n && at < agent.n && lower(agent.p[at]) == clients[i][at])
-            at++;
+        while (at < agent.n && lower(agent.p[at]) == clients[i][at])
+            at++; /* the name's end at the latest: what is kept of an agent has no NUL */
         /* "node-fetch" and "python-requests" are relatives */
         if (at == n && (agent.n == n || !((agent.p[n] >= 'a' && agent.p[n] <= 'z') ||
                                           (agent.p[n] >= 'A' && agent.p[n] <= 'Z'))))

@@ -51,7 +51,7 @@ static void the_usual_clients(void **state)
     assert_int_equal(anomaly_agent(STR("GUZZLEHTTP/7 AZ")), USUAL);
     assert_int_not_equal(anomaly_agent(STR("xurl/8.5.0")), USUAL);
     assert_int_not_equal(anomaly_agent(STR("cur")), USUAL);
-    assert_int_not_equal(anomaly_agent((struct str){ "curl/8.5.0", 3 }), USUAL);
+    assert_int_not_equal(anomaly_agent((struct str){ "wget/8.5.0", 3 }), USUAL);
     assert_int_equal(anomaly_agent((struct str){ "curl\0x", 6 }), USUAL);
     assert_int_not_equal(anomaly_agent(STR("x")), USUAL);
 }
