@@ -40,9 +40,9 @@ struct cache_setup {
     size_t max_bytes;    /* of memory; 0: none, so that every look goes to Redis */
     bool off;            /* nothing is remembered at all; each who asks loads */
     struct redis *redis; /* the second level; NULL: none. Borrowed */
-    const char *
-        layout; /* names the form of the values, at most CACHE_LAYOUT_MAX bytes: in Redis, those of another
-                          * form, such as of another build, are other entries. NULL: there is one form. Borrowed */
+    /* Names the form of the values, at most CACHE_LAYOUT_MAX bytes: in Redis, those of another form, such as of another
+     * build, are other entries. NULL: there is one form. Borrowed. */
+    const char *layout;
 };
 /* NULL: no memory. It is freed when nothing is under way any more, before the Redis that it borrows. */
 struct cache *cache_new(const struct cache_setup *setup);

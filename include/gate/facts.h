@@ -108,8 +108,8 @@ struct look {
     bool ahead;          /* it has been asked before the look began: r->ahead, read under ahead_under */
     struct epochs ahead_under;
     struct both both;
-    struct req *asker;
-    struct wait beside;  /* of the look for it in the second level, while the principal is looked for there */
+    struct req *asker;   /* of a look for it in the second level, while the principal is looked for there */
+    struct wait beside;
     struct str known;    /* what that found, under ahead_under */
     bool afresh; /* whatever is remembered, and nothing is remembered of it */
 };

@@ -150,11 +150,6 @@ bool str_same_secret(struct str a, struct str b)
         differ |= word_at(a.p + i) ^ word_at(b.p + i);
         __asm__("" : "+r"(differ));
     }
-    if (i < a.n && a.n >= 8) { /* the last ones, some of them once more */
-        i = a.n - 8;
-        differ |= word_at(a.p + i) ^ word_at(b.p + i);
-        i = a.n;
-    }
     for (; i < a.n; i++) {
         differ |= (unsigned char)(a.p[i] ^ b.p[i]);
         __asm__("" : "+r"(differ));

@@ -329,7 +329,7 @@ struct wait *look_ahead(struct req *r)
 }
 
 /* What nobody has yet, gate facts looks for again when it comes to that: the principal may be denied before. */
-static bool beside_waits(struct look *look)
+static bool still_beside(struct look *look)
 {
     struct req *r = look->asker;
     enum cache_type type = type_of(look);
@@ -343,7 +343,7 @@ static bool beside_waits(struct look *look)
 static void beside_here(struct wait *w)
 {
     struct look *look = LIST_OF(w, struct look, beside);
-    if (!beside_waits(look))
+    if (!still_beside(look))
         wait_done(&look->both.second);
 }
 
@@ -354,7 +354,7 @@ struct wait *look_beside(struct req *r)
     if (look && type_of(look) != CACHE_NONE) {
         look->asker = r;
         wait_init(&look->beside, beside_here);
-        waits = beside_waits(look);
+        waits = still_beside(look);
     }
     if (!waits) {
         wait_open(&r->wait);

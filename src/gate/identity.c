@@ -240,7 +240,7 @@ static enum verdict session_ask(struct req *r)
 {
     struct caller *c = caller_of(r);
     c->then = session_here;
-    add_session_epochs(r);
+    add_session_epochs(r); /* the cache may have taken its time */
     ask_principal_by_session(r->store, &r->arena, &c->claims.sid, &r->found, look_ahead(r));
     return WAIT;
 }
@@ -349,7 +349,6 @@ static enum verdict key_ask(struct req *r)
 {
     struct caller *c = caller_of(r);
     c->then = key_here;
-    add_key_epochs(r);
     ask_principal_by_apikey(r->store, &r->arena, c->public, &r->found, look_ahead(r));
     return WAIT;
 }

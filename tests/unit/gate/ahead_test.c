@@ -69,21 +69,6 @@ static void the_row_leaves_with_the_principal(void **state)
     let_go(a);
 }
 
-static void what_moves_behind_the_flush_is_read_again(void **state)
-{
-    (void)state;
-    struct uuid row;
-    assert_true(uuid_parse(STR(ROW_TEXT), &row));
-    make_row();
-    run("update startups set version = 6");
-    struct asker *a = arrives_for(ROW_TEXT);
-    settle();
-    run("update startups set version = 7");
-    epoch_bump(EPOCH_RESOURCE, row.b, sizeof(row.b));
-    assert_int_equal(facts_of(a), 1);
-    let_go(a);
-}
-
 static void what_is_remembered_is_not_asked_for(void **state)
 {
     (void)state;
@@ -106,22 +91,6 @@ static void what_is_remembered_is_not_asked_for(void **state)
     let_go(a);
 }
 
-static void an_id_that_gate_uuid_would_refuse_is_not_asked_for(void **state)
-{
-    (void)state;
-    static const char *const ids[] = { "", "x", "' or 1=1", "00000000-0000-0000-0000-000000000000",
-                                       "11111111-1111-4111-8111-111111111111" };
-    for (int i = 0; i < COUNT(ids); i++) {
-        epoch_bump(EPOCH_USER, user.b, 16);
-        struct asker *a = arrives_for(ids[i]);
-        assert_int_equal(reads_queued(), 1);
-        settle();
-        assert_int_equal(a->v, NEXT);
-        assert_int_equal(gate_uuid(&a->r), DENY);
-        let_go(a);
-    }
-}
-
 static void who_is_denied_leaves_nothing_behind(void **state)
 {
     (void)state;
@@ -138,9 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_row_leaves_with_the_principal),
-        TEST(what_moves_behind_the_flush_is_read_again),
         TEST(what_is_remembered_is_not_asked_for),
-        TEST(an_id_that_gate_uuid_would_refuse_is_not_asked_for),
         TEST(who_is_denied_leaves_nothing_behind),
     };
     resources_init(api_resources);

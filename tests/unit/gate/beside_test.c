@@ -105,6 +105,7 @@ static void the_row_comes_with_the_principal(void **state)
     int64_t before = asks();
     struct asker *a = arrives_for(ROW_TEXT, token());
     assert_int_equal(a->v, WAIT);
+    assert_true(a->r.look->both.second.open); /* nothing goes on before both are answered */
     assert_int_equal(goes_on(a), NEXT);
     assert_int_equal(a->r.facts->version, 7);
     assert_true(uuid_eq(&a->r.facts->owner, &user));
@@ -154,6 +155,19 @@ static void what_moves_meanwhile_is_read_again(void **state)
     assert_int_equal(goes_on(a), WAIT);
     assert_int_equal(a->r.facts->version, 8);
     let_go(a);
+}
+
+/* What memory and Redis do not have is read under the epochs of then, not of when Redis was asked. */
+static void who_moves_meanwhile_is_read_anew(void **state)
+{
+    (void)state;
+    load(key());
+    struct asker *a = arrives_for(ROW_TEXT, token());
+    epoch_bump(EPOCH_USER, user.b, sizeof(user.b));
+    settle();
+    assert_int_equal(a->v, NEXT);
+    assert_true(epochs_fresh(&a->r.carried[0]));
+    end(a);
 }
 
 /* ---- what is not ---- */
@@ -242,6 +256,7 @@ int main(void)
         BESIDE(it_comes_with_a_key_as_well),
         BESIDE(many_at_once_have_it_all),
         BESIDE(what_moves_meanwhile_is_read_again),
+        BESIDE(who_moves_meanwhile_is_read_anew),
         BESIDE(of_both_only_the_principal_is_there),
         BESIDE(of_both_only_the_row_is_there),
         BESIDE(who_is_denied_leaves_nothing_behind),

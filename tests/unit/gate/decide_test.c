@@ -458,58 +458,6 @@ static void without_memory_there_is_no_decision(void **state)
     expect_order("");
 }
 
-/* ---- the question ---- */
-
-static const struct action actions[] = {
-    { GET, "/things/{id}", .permit = PERMIT_TASK_READ },
-    { GET, "/things", .permit = PERMIT_AGENT_READ },
-    { DELETE, "/things/{id}/parts", .permit = PERMIT_AGENT_DELETE },
-    { POST, "/things/{id}", .permit = PERMIT_AGENT_CREATE },
-    { POST, "/things", .permit = PERMIT_TASK_CREATE },
-    { POST, "/things/{id}/copy", .permit = PERMIT_AGENT_CREATE },
-    { PATCH, "/things", .permit = PERMIT_AGENT_UPDATE },
-    { PATCH, "/things/{id}", .permit = PERMIT_TASK_UPDATE },
-};
-
-static void questions(void **state)
-{
-    (void)state;
-    static const struct resource res = { .noun = "thing", RESOURCE_ACTIONS(actions) };
-    static const struct {
-        const char *name;
-        bool is;
-        enum permit permit;
-        enum access access;
-        bool changes;
-    } rows[] = {
-        { "read", true, PERMIT_TASK_READ, ACCESS_READ, false },
-        { "create", true, PERMIT_TASK_CREATE, ACCESS_CREATE, true },
-        { "update", true, PERMIT_TASK_UPDATE, ACCESS_WRITE, true },
-        { "write", true, PERMIT_TASK_UPDATE, ACCESS_WRITE, true },
-        { "share", true, PERMIT_TASK_UPDATE, ACCESS_SHARE, true },
-        { "admin", true, PERMIT_TASK_UPDATE, ACCESS_ADMIN, true },
-        { .name = "delete", .is = false }, /* no row of it is ever deleted */
-        { .name = "paint", .is = false },
-        { .name = "", .is = false },
-        { "startup:read", true, PERMIT_STARTUP_READ, ACCESS_READ, false },
-        { "startup:update", true, PERMIT_STARTUP_UPDATE, ACCESS_WRITE, true },
-        { "startup:delete", true, PERMIT_STARTUP_DELETE, ACCESS_DELETE, true },
-        { "users:manage", true, PERMIT_USERS_MANAGE, ACCESS_READ, false },
-        { .name = "startup:paint", .is = false },
-        { .name = "read:startup", .is = false },
-        { .name = ":", .is = false },
-    };
-    for (int i = 0; i < COUNT(rows); i++) {
-        struct question q = { .changes = !rows[i].changes };
-        if (question_of(&res, str_of(rows[i].name), &q) != rows[i].is)
-            fail_msg("%s", rows[i].name);
-        if (rows[i].is && (q.permit != rows[i].permit || q.access != rows[i].access ||
-                           q.changes != rows[i].changes))
-            fail_msg("%s: %s, %s, %d", rows[i].name, permit_name(q.permit), access_name(q.access),
-                     q.changes);
-    }
-}
-
 /* ---- the explanation ---- */
 
 static struct str explained(const struct decision *of)
@@ -566,7 +514,6 @@ int main(void)
         TEST(without_an_answer_there_is_no_decision),
         TEST(it_waits_for_who_must_be_asked),
         TEST(without_memory_there_is_no_decision),
-        TEST(questions),
         TEST(explanations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,6 +104,7 @@ static void each_row_is_known_by_its_field(void **state)
         assert_null(referred(&a->r, "name"));
         assert_null(referred(&a->r, "list_id"));
         assert_null(referred(&a->r, "no_such_field"));
+        assert_null(referred(&a->r, "beyond"));
         assert_null(a->r.look);
         assert_int_equal(a->r.nfaults, 0);
         end(a);

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#define GET_X "GET /x HTTP/1.1\r\nHost: h\r\n\r\n"
 #define PATIENCE (10 * SECOND) /* of a slow machine */
 
 static struct {
@@ -27,6 +28,7 @@ static struct {
     size_t body_max;
     struct req *r;            /* the last that began */
     int ended, left;          /* walks that came to their end, and whose client left */
+    int let_go;               /* requests that were told so: those whose let_go is gone() */
     enum err err;             /* what the last was denied with */
     int listens, client;
     char *got; /* by the client, with a NUL behind it */
@@ -88,6 +90,17 @@ static inline size_t body_max(const struct req *r)
 {
     (void)r;
     return served.body_max;
+}
+
+static inline void gone(struct req *r)
+{
+    (void)r;
+    served.let_go++;
+}
+
+static inline bool is_let_go(void)
+{
+    return served.let_go > 0;
 }
 
 /* ---- the client ---- */
