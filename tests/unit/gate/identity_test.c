@@ -377,6 +377,17 @@ static void its_use_is_noted_once_a_minute(void **state)
     assert_int_equal(run("select last_used_at from api_keys"), 1);
 }
 
+/* Its entry stands on its owner's epoch already. */
+static void a_key_in_memory_is_looked_at_once(void **state)
+{
+    (void)state;
+    const unsigned hits = CACHE_SESSION * 4; /* then misses, stale ones and those who join, as src/cache/cache.c has it */
+    expect(answered(key()), NEXT, OK);
+    int64_t before = metric_read(METRIC_CACHE_LOOKUPS, hits);
+    expect(answered(key()), NEXT, OK);
+    assert_int_equal(metric_read(METRIC_CACHE_LOOKUPS, hits) - before, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +415,11 @@ int main(void)
         TEST(the_use_of_a_key_in_force_is_noted),
         TEST(a_session_is_all_that_its_row_says),
         TEST(keys_that_move_while_they_are_read_are_read_again),
+        TEST(a_key_in_memory_is_looked_at_once),
     };
+    static const char *types[CACHE_TYPE_COUNT];
+    for (int i = 0; i < CACHE_TYPE_COUNT; i++)
+        types[i] = cache_type_name((enum cache_type)i);
+    metric_labels(METRIC_CACHE_LOOKUPS, "type", types, CACHE_TYPE_COUNT);
     return cmocka_run_group_tests_name("gate/identity", tests, NULL, NULL);
 }

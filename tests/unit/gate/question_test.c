@@ -1,4 +1,5 @@
-/* What is asked, from the name of an action: the permission, how far the grant path must lead, and the class it counts in. */
+/* What is asked, from the name of an action: the permission, how far the grant path must lead, and the class in which
+ * it counts. */
 #include "gate/decide.h"
 
 #include <setjmp.h>
