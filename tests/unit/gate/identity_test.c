@@ -381,7 +381,7 @@ static void its_use_is_noted_once_a_minute(void **state)
 static void a_key_in_memory_is_looked_at_once(void **state)
 {
     (void)state;
-    const unsigned hits = CACHE_SESSION * 4; /* then misses, stale ones and those who join, as src/cache/cache.c has it */
+    const unsigned hits = CACHE_SESSION * 4; /* cells within a type: src/cache/cache.c */
     expect(answered(key()), NEXT, OK);
     int64_t before = metric_read(METRIC_CACHE_LOOKUPS, hits);
     expect(answered(key()), NEXT, OK);
