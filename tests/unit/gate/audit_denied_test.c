@@ -144,6 +144,22 @@ static void a_note_says_who_was_denied_what(void **state)
     assert_int_equal(note->agent_n, 6);
     assert_memory_equal(note->agent, "curl/8", 6);
     assert_int_equal(note->email_n, 0);
+    assert_int_equal(note->trace_n, 0);
+}
+
+static void a_note_keeps_the_callers_trace(void **state)
+{
+    (void)state;
+    struct req r = request(&changes);
+    r.err = ERR_FORBIDDEN;
+    r.nheaders = 1;
+    r.headers[0] = (struct header){ STR("traceparent"),
+                                    STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") };
+    audit_denied(&r);
+    const struct audit_note *note = noted();
+    assert_non_null(note);
+    assert_int_equal(note->trace_n, 32);
+    assert_memory_equal(note->trace, "0af7651916cd43dd8448eb211c80319c", 32);
 }
 
 static void the_step_of_a_handler_is_named(void **state)
@@ -256,6 +272,7 @@ int main(void)
         cmocka_unit_test(what_no_route_denied_is_not_noted),
         cmocka_unit_test(failed_sign_ins_wait_apart),
         cmocka_unit_test(a_note_says_who_was_denied_what),
+        cmocka_unit_test(a_note_keeps_the_callers_trace),
         cmocka_unit_test(the_step_of_a_handler_is_named),
         cmocka_unit_test(what_was_asked_for_is_named),
         cmocka_unit_test(a_failed_sign_in_says_with_which_address),

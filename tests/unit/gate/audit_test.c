@@ -289,6 +289,20 @@ static void the_operator_has_no_address(void **state)
     done(&r);
 }
 
+static void the_callers_trace_is_kept(void **state)
+{
+    (void)state;
+    struct req r = request(&changes);
+    r.nheaders = 1;
+    r.headers[0] = (struct header){ STR("traceparent"),
+                                    STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") };
+    assert_int_equal(audits(&r, 1), NEXT);
+    assert_true(str_eq(payload(&r, added(&r, &stmt_audit_add, 0)),
+                       STR("{\"address\":\"192.0.2.7\",\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\","
+                           "\"detail\":{\"fields\":[]}}")));
+    done(&r);
+}
+
 #define TEN "0123456789"
 #define FIFTY TEN TEN TEN TEN TEN
 #define LONGEST FIFTY FIFTY FIFTY TEN /* AUDIT_AGENT_MAX */
@@ -424,6 +438,7 @@ int main(void)
         cmocka_unit_test(a_change_is_an_event_where_events_are_handed_on),
         cmocka_unit_test(only_the_names_of_the_fields_are_kept),
         cmocka_unit_test(the_operator_has_no_address),
+        cmocka_unit_test(the_callers_trace_is_kept),
         cmocka_unit_test(agents_are_cut_between_characters),
         cmocka_unit_test(a_use_of_break_glass_says_what_was_asked),
         cmocka_unit_test(without_memory_nothing_is_changed),
