@@ -153,8 +153,9 @@ static void a_note_keeps_the_callers_trace(void **state)
     struct req r = request(&changes);
     r.err = ERR_FORBIDDEN;
     r.nheaders = 1;
-    r.headers[0] = (struct header){ STR("traceparent"),
-                                    STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") };
+    r.headers[0] =
+        (struct header){ STR("traceparent"),
+                         STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") };
     audit_denied(&r);
     const struct audit_note *note = noted();
     assert_non_null(note);

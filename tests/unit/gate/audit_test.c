@@ -294,12 +294,14 @@ static void the_callers_trace_is_kept(void **state)
     (void)state;
     struct req r = request(&changes);
     r.nheaders = 1;
-    r.headers[0] = (struct header){ STR("traceparent"),
-                                    STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") };
+    r.headers[0] =
+        (struct header){ STR("traceparent"),
+                         STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") };
     assert_int_equal(audits(&r, 1), NEXT);
-    assert_true(str_eq(payload(&r, added(&r, &stmt_audit_add, 0)),
-                       STR("{\"address\":\"192.0.2.7\",\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\","
-                           "\"detail\":{\"fields\":[]}}")));
+    assert_true(
+        str_eq(payload(&r, added(&r, &stmt_audit_add, 0)),
+               STR("{\"address\":\"192.0.2.7\",\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\","
+                   "\"detail\":{\"fields\":[]}}")));
     done(&r);
 }
 
