@@ -108,6 +108,12 @@ returning {task};
 update tasks set status = 'cancelled', lease = null, lease_until = null, version = version + 1, updated_at = :now
 where id = :id and status in ('pending', 'in_progress');
 
+-- Whether a lease ran out: asked first, as before a claim. Nor is there a change each second whose outcome could stay
+-- unknown; one that returns what it moves would make every fact stale then.
+-- name: task_overdue() one (overdue bool)
+-- lane: batch
+select exists (select 1 from tasks where status = 'in_progress' and lease_until <= (select {clock})) as overdue;
+
 -- Leases that ran out: the same rule as a failed attempt.
 -- name: task_expire(retry_us int, limit int, now time) change any (id uuid, status text)
 -- lane: batch

@@ -18,7 +18,14 @@ static struct {
 
 static void expired(struct wait *w);
 
-static void ask(void)
+static bool failed(void)
+{
+    if (job.rows.err != OK)
+        log_say(LOG_WARN, "tasks", "leases that ran out: %s", err_info(job.rows.err)->code);
+    return job.rows.err != OK;
+}
+
+static void expire(void)
 {
     arena_reset(&job.arena);
     change_init(&job.change, &job.arena);
@@ -32,9 +39,7 @@ static void expired(struct wait *w)
 {
     (void)w;
     int n = 0;
-    if (job.rows.err != OK)
-        log_say(LOG_WARN, "tasks", "leases that ran out: %s", err_info(job.rows.err)->code);
-    for (; job.rows.err == OK && rows_next(&job.rows); n++) {
+    for (bool good = !failed(); good && rows_next(&job.rows); n++) {
         bool again = str_eq(rows_text(&job.rows, COL_TASK_EXPIRE_STATUS), STR("pending"));
         metric_add(METRIC_TASKS, again ? TASK_PENDING : TASK_FAILED, 1);
         if (again)
@@ -42,14 +47,27 @@ static void expired(struct wait *w)
     }
     rows_fini(&job.rows);
     if (n == BATCH)
-        ask(); /* there may be more */
+        expire(); /* there may be more */
+}
+
+static void looked(struct wait *w)
+{
+    (void)w;
+    bool overdue =
+        !failed() && rows_next(&job.rows) && rows_int(&job.rows, COL_TASK_OVERDUE_OVERDUE);
+    rows_fini(&job.rows);
+    if (overdue)
+        expire();
 }
 
 void tasks_expire(const struct jobs_setup *use)
 {
     job.use = use;
-    if (!tasks_busy())
-        ask();
+    if (tasks_busy())
+        return;
+    arena_reset(&job.arena);
+    wait_init(&job.wait, looked);
+    ask_task_overdue(use->store, &job.arena, &job.rows, &job.wait);
 }
 
 bool tasks_busy(void)

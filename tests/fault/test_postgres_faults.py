@@ -1,6 +1,7 @@
 """PostgreSQL is down, hangs, is slow, resets, takes no change, has no connection left, in the middle of load. What can
 be answered from fresh facts is, the rest is 503 and says when to come again; nobody is signed out or let in by it,
 nothing acknowledged is lost, and it passes without a restart."""
+import threading
 import time
 import unittest
 
@@ -91,6 +92,18 @@ class WithRedis(Fault):
         crowd = self.suffer(lambda: read_only(postgres, True), lambda: read_only(postgres, False))
         crowd.assert_served(self, 'read', share=HELD_UP)
         crowd.assert_refused(self, 'write', 'login', 'refresh', late=0.3)
+
+    def test_a_round_is_under_way(self):
+        """The look each second for leases that ran out is cut off, and nobody knows what it did."""
+        sql = 'begin; lock table tasks; select pg_sleep(1.5); commit'
+        holds_it_up = threading.Thread(target=services.postgres.psql, args=(sql, self.stand.store.name))
+        self.addCleanup(holds_it_up.join)
+
+        def harm():
+            holds_it_up.start()
+            time.sleep(1.2)
+            self.stand.database.cut()
+        self.gone(harm, late=1.5)
 
     def test_no_connection_is_left(self):
         hogs = Hogs(services.postgres)
