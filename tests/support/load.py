@@ -97,7 +97,7 @@ class Writers:
         for id, version in self.versions.items():
             row = by_id[id]
             case.assertEqual(row['version'], version, 'an acknowledged step is lost, or one was made twice')
-            steps = self.server.query("select count(*) as n from audit where action = 'startup.update' and target = ?",
-                                      uuid.UUID(id))[0]['n']
+            steps = self.server.query("select count(*) as n from audit where action = 'startup.update' and "
+                                      "outcome = 'made' and target = ?", uuid.UUID(id))[0]['n']
             case.assertEqual(steps, version - 1)
         self.server.store.verify(case)
