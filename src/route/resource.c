@@ -12,26 +12,35 @@ static struct {
 
 /* ---- names ---- */
 
-static const char *const permit_names[] = {
-    [PERMIT_NONE] = "none",
-    [PERMIT_ANYONE] = "anyone",
-    [PERMIT_SIGNED_IN] = "signed-in",
-#define PERMIT(id, name) [PERMIT_##id] = name,
+/* With their lengths: a role's names are looked for whenever who has it becomes known. */
+static const struct str permit_names[] = {
+#define NAME(name) { name, sizeof(name) - 1 }
+    [PERMIT_NONE] = NAME("none"),
+    [PERMIT_ANYONE] = NAME("anyone"),
+    [PERMIT_SIGNED_IN] = NAME("signed-in"),
+#define PERMIT(id, name) [PERMIT_##id] = NAME(name),
     PERMITS(PERMIT)
 #undef PERMIT
+#undef NAME
 };
 
 const char *permit_name(enum permit p)
 {
     must(p < PERMIT_COUNT);
-    return permit_names[p];
+    return permit_names[p].p;
 }
 
+/* A role's names stand in the order of the table, most of the time: each is looked for behind the last one found. */
 enum permit permit_find(struct str name)
 {
-    for (int p = PERMIT_STARTUP_CREATE; p < PERMIT_COUNT; p++)
-        if (str_eq(name, str_of(permit_names[p])))
-            return (enum permit)p;
+    static int found = PERMIT_COUNT - 1;
+    int p = found;
+    do {
+        if (++p == PERMIT_COUNT)
+            p = PERMIT_STARTUP_CREATE;
+        if (str_eq(name, permit_names[p]))
+            return (enum permit)(found = p);
+    } while (p != found);
     return PERMIT_NONE;
 }
 

@@ -146,6 +146,9 @@ static void names_of_permissions(void **state)
     assert_string_equal(permit_name(PERMIT_SYSTEM_CONFIG), "system:config");
     assert_string_equal(permit_name(PERMIT_ANYONE), "anyone");
     assert_int_equal(permit_find(STR("logs:read")), PERMIT_LOGS_READ);
+    for (int p = PERMIT_COUNT - 1; p >= PERMIT_STARTUP_CREATE; p--) /* in whatever order they come */
+        for (int again = 0; again < 2; again++)
+            assert_int_equal(permit_find(str_of(permit_name((enum permit)p))), p);
     assert_int_equal(permit_find(STR("anyone")), PERMIT_NONE); /* these are no permissions */
     assert_int_equal(permit_find(STR("signed-in")), PERMIT_NONE);
     assert_int_equal(permit_find(STR("")), PERMIT_NONE);
