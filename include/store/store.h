@@ -118,8 +118,9 @@ struct uuid rows_uuid(const struct rows *r, int column); /* nil for null */
 bool rows_null(const struct rows *r, int column);
 /* The bytes of the current row; good until rows_fini. */
 struct str rows_bytes(const struct rows *r);
-/* Makes `out` a result of exactly that one row, current at once; borrows the bytes. stmt names the columns. */
-void rows_attach(struct rows *out, const struct stmt *stmt, struct str bytes);
+/* Makes `out` a result of exactly that one row, current at once; borrows the bytes. stmt names the columns. False, and
+ * `out` as it was, when by their length and number of columns the bytes are no such row. */
+bool rows_attach(struct rows *out, const struct stmt *stmt, struct str bytes) CHECKED;
 /* Gives the memory back and zeroes it; needed exactly when an ask filled it; harmless otherwise. */
 void rows_fini(struct rows *r);
 

@@ -51,7 +51,7 @@ static struct facts *unpack(struct req *r, const struct look *look, struct str p
 {
     struct facts *f = ARENA_NEW(&r->arena, struct facts);
     struct head head;
-    struct str bytes;
+    struct str bytes = STR_NONE;
     if (!f || !take(&packed, sizeof(head), &bytes))
         return NULL;
     memcpy(&head, bytes.p, sizeof(head));
@@ -60,9 +60,8 @@ static struct facts *unpack(struct req *r, const struct look *look, struct str p
     f->owner = head.owner;
     if (look->res->facts && !sharing_take(&packed, f))
         return NULL;
-    if (!take(&packed, head.row_n, &bytes))
+    if (!take(&packed, head.row_n, &bytes) || !rows_attach(&f->row, stmt_of(look->res), bytes))
         return NULL;
-    rows_attach(&f->row, stmt_of(look->res), bytes);
     f->json = packed;
     return f;
 }

@@ -224,15 +224,18 @@ struct str rows_bytes(const struct rows *r)
     return (struct str){ r->row, row_size(r->row) };
 }
 
-void rows_attach(struct rows *out, const struct stmt *stmt, struct str bytes)
+bool rows_attach(struct rows *out, const struct stmt *stmt, struct str bytes)
 {
     uint32_t head[2];
-    must(bytes.n >= ROW_HEAD);
+    if (bytes.n < ROW_HEAD + 8 * (size_t)stmt->ncolumns)
+        return false;
     memcpy(head, bytes.p, sizeof(head));
-    must(head[0] == bytes.n && head[1] == (uint32_t)stmt->ncolumns);
+    if (head[0] != bytes.n || head[1] != (uint32_t)stmt->ncolumns)
+        return false;
     *out = (struct rows){
         .stmt = stmt, .count = 1, .bytes = bytes.p, .size = bytes.n, .row = bytes.p
     };
+    return true;
 }
 
 void rows_fini(struct rows *r)

@@ -69,7 +69,7 @@ static void fill_facts(void)
     facts = (struct facts){
         .id = uuid(HEX_A), .owner = who.user_id, .version = 3, .json = STR("{\"the\":\"row\"}")
     };
-    rows_attach(&facts.row, &thing_get, rows_bytes(&stored));
+    assert_true(rows_attach(&facts.row, &thing_get, rows_bytes(&stored)));
 }
 
 /* A request that has come as far as its handler. */

@@ -382,6 +382,23 @@ static void what_is_remembered_is_used_up_to_its_last_byte(void **state)
     }
 }
 
+static void what_is_remembered_with_a_row_of_another_length_is_not_judged(void **state)
+{
+    (void)state;
+    struct uuid id = add_thing(10, &me.user_id);
+    char key[40];
+    struct epochs under;
+    struct str lent;
+    struct asker *a = answered(&things, &id);
+    size_t behind = a->r.facts->json.n + rows_bytes(&a->r.facts->row).n;
+    expect(a, NEXT, OK);
+    assert_true(cache_recall(cache, CACHE_API, key_of("thing", &id, key), &under, &lent));
+    struct str whole = str_copy(&f.arena, lent);
+    ((char *)whole.p)[whole.n - behind] ^= 1; /* the lowest byte of the length that the row says itself */
+    cache_fill(cache, CACHE_API, key_of("thing", &id, key), &under, whole);
+    expect(answered(&things, &id), DENY, ERR_NO_MEMORY);
+}
+
 static void without_memory_nothing_is_judged(void **state)
 {
     (void)state;
@@ -457,6 +474,7 @@ int main(void)
         TEST(what_is_stored_and_not_ours_is_503),
         TEST(what_is_remembered_and_not_ours_is_not_judged),
         TEST(what_is_remembered_is_used_up_to_its_last_byte),
+        TEST(what_is_remembered_with_a_row_of_another_length_is_not_judged),
         TEST(without_memory_nothing_is_judged),
         TEST(afresh_is_neither_from_memory_nor_for_it),
     };

@@ -103,13 +103,46 @@ static void a_row_can_be_moved_to_an_odd_address(void **state)
     memcpy(copy + 1, bytes.p, bytes.n);
     rows_fini(&rows);
 
-    rows_attach(&moved, &stmt, (struct str){ copy + 1, bytes.n });
+    assert_true(rows_attach(&moved, &stmt, (struct str){ copy + 1, bytes.n }));
     assert_int_equal(moved.count, 1);
     check(&moved, 2, STR("second"));
     assert_false(rows_next(&moved));
     check(&moved, 2, STR("second"));
     rows_fini(&moved);
     free(copy);
+}
+
+static void what_is_no_row_of_the_statement_is_not_attached(void **state)
+{
+    (void)state;
+    static const struct stmt fewer = {
+        .name = "fewer", .columns = columns, .ncolumns = 5, .rows = -1, .index = -1
+    };
+    struct rows rows = { .stmt = &stmt }, out = { .count = 7 };
+    add(&rows, 1, STR(""));
+    assert_true(rows_next(&rows));
+    struct str whole = rows_bytes(&rows);
+    char *longer = calloc(1, whole.n + 1);
+    memcpy(longer, whole.p, whole.n);
+
+    assert_false(rows_attach(&out, &fewer, whole));
+    assert_false(rows_attach(&out, &stmt, (struct str){ longer, whole.n + 1 }));
+    for (size_t n = 0; n < whole.n; n++) {
+        char *cut = malloc(n + 1); /* of its own, so that the sanitizer sees a read behind it */
+        uint32_t size = (uint32_t)n;
+        memcpy(cut, whole.p, n);
+        assert_false(rows_attach(&out, &stmt, (struct str){ cut, n }));
+        if (n >= sizeof(size) && n < 16 + 8 * 6) { /* the head says so, but there is no room for its columns */
+            memcpy(cut, &size, sizeof(size));
+            assert_false(rows_attach(&out, &stmt, (struct str){ cut, n }));
+        }
+        free(cut);
+    }
+    assert_int_equal(out.count, 7);
+    assert_true(rows_attach(&out, &stmt, whole));
+    check(&out, 1, STR(""));
+    free(longer);
+    rows_fini(&rows);
 }
 
 static void the_same_row_is_the_same_bytes(void **state)
@@ -135,6 +168,7 @@ int main(void)
         cmocka_unit_test(empty_text_is_not_null),
         cmocka_unit_test(many_rows_outgrow_a_block),
         cmocka_unit_test(a_row_can_be_moved_to_an_odd_address),
+        cmocka_unit_test(what_is_no_row_of_the_statement_is_not_attached),
         cmocka_unit_test(the_same_row_is_the_same_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
