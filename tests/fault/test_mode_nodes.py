@@ -11,6 +11,7 @@ from support.dependencies import ANSWER, OwnDatabase, RECOVERY, Services, read_o
 from test_freshness import Node, Watch, p99, shown
 
 ROUNDS = 12             # there and back
+OFTEN = 104             # so many that p99 is not the one worst of them
 HEARD = 0.1             # seconds: p99 on the other nodes, by way of Redis
 READ = 1.0              # seconds without Redis: bumps are reread each 0.4 s
 REASON = 'a drill, so that it is known'
@@ -98,11 +99,11 @@ class Moded(Case):
 
 
 class Heard(Moded):
-    def measure(self, watched, bound):
+    def measure(self, watched, bound, rounds=ROUNDS):
         """Seconds from the reply on for which a worker of another node answered as before, of each one and change."""
         question = request('GET', '/api/v1/auth/me', {'Authorization': f'Bearer {stand.me.token}'})
         before, times = 200, []
-        for turn, mode in zip(range(2 * ROUNDS), itertools.cycle(('lockdown', 'normal'))):
+        for turn, mode in zip(range(2 * rounds), itertools.cycle(('lockdown', 'normal'))):
             node = stand.nodes[turn // 2 % 2]
             change = request('PUT', '/api/v1/mode', {'Authorization': f'Bearer {stand.admin.token}'},
                              {'mode': mode, 'reason': REASON})
@@ -128,7 +129,7 @@ class Heard(Moded):
         return times
 
     def test_by_way_of_redis(self):
-        times = self.measure([self.first, self.second], HEARD)
+        times = self.measure([self.first, self.second], HEARD, OFTEN)
         print(f'\nmode on the other node: {len(times)} measurements, {shown(times)}', flush=True)
         self.assertLessEqual(p99(times), HEARD)
 
