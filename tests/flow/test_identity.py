@@ -1,6 +1,5 @@
 """Who one is: sign-up, sign-in, tokens, sessions, keys; and that each ends at once, everywhere, when it is ended."""
 import re
-import statistics
 import threading
 import time
 import unittest
@@ -155,14 +154,14 @@ class Login(Case):
     def test_and_take_alike_long(self):
         me = register(server)
         times = {True: [], False: []}
-        for _ in range(4):
+        for _ in range(6):
             for known in times:
                 with Api(server, source=fresh_source()) as api:
                     api.get('/health/live')
                     begun = time.monotonic()
                     self.assert_status(login(api, me.email if known else fresh_email(), 'not the password'), 401)
                     times[known].append(time.monotonic() - begun)
-        ratio = statistics.median(times[True]) / statistics.median(times[False])
+        ratio = min(times[True]) / min(times[False])        # the others tell how busy the machine is
         self.assertTrue(0.4 < ratio < 2.5, times)
 
     def test_a_suspended_user_looks_like_no_user(self):
