@@ -358,6 +358,15 @@ static void what_is_remembered_and_not_ours_is_not_judged(void **state)
     expect(answered(&nodes, &id), DENY, ERR_NO_MEMORY);
 }
 
+/* A copy of what is remembered of a thing. */
+static struct str remembered(const struct uuid *id, struct epochs *under)
+{
+    char key[40];
+    struct str lent;
+    assert_true(cache_recall(cache, CACHE_API, key_of("thing", id, key), under, &lent));
+    return str_copy(&f.arena, lent);
+}
+
 /* Its row must be whole, its JSON is what is left. */
 static void what_is_remembered_is_used_up_to_its_last_byte(void **state)
 {
@@ -365,13 +374,11 @@ static void what_is_remembered_is_used_up_to_its_last_byte(void **state)
     struct uuid id = add_thing(10, &me.user_id);
     char key[40];
     struct epochs under;
-    struct str lent;
     struct asker *a = answered(&things, &id);
     size_t json = a->r.facts->json.n;
     assert_true(json > 2);
     expect(a, NEXT, OK);
-    assert_true(cache_recall(cache, CACHE_API, key_of("thing", &id, key), &under, &lent));
-    struct str whole = str_copy(&f.arena, lent);
+    struct str whole = remembered(&id, &under);
     for (size_t less = 0; less < whole.n; less++) {
         cache_fill(cache, CACHE_API, key_of("thing", &id, key), &under,
                    (struct str){ whole.p, whole.n - less });
@@ -388,12 +395,10 @@ static void what_is_remembered_with_a_row_of_another_length_is_not_judged(void *
     struct uuid id = add_thing(10, &me.user_id);
     char key[40];
     struct epochs under;
-    struct str lent;
     struct asker *a = answered(&things, &id);
     size_t behind = a->r.facts->json.n + rows_bytes(&a->r.facts->row).n;
     expect(a, NEXT, OK);
-    assert_true(cache_recall(cache, CACHE_API, key_of("thing", &id, key), &under, &lent));
-    struct str whole = str_copy(&f.arena, lent);
+    struct str whole = remembered(&id, &under);
     ((char *)whole.p)[whole.n - behind] ^= 1; /* the lowest byte of the length that the row says itself */
     cache_fill(cache, CACHE_API, key_of("thing", &id, key), &under, whole);
     expect(answered(&things, &id), DENY, ERR_NO_MEMORY);
